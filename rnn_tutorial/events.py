@@ -1,0 +1,286 @@
+"""Event files: bytes for TensorBoard, written without TensorFlow.
+
+An event file is a sequence of TFRecords, each holding one `Event` message. The messages come from TensorBoard's own
+`tensorboard.compat.proto`, the checksums from google-crc32c; what is ours is to do both at the cost of a small write.
+"""
+
+import itertools
+import os
+import pathlib
+import socket
+import struct
+import time
+import warnings
+import weakref
+
+import google_crc32c
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
+
+# Marks event files as ours: TensorBoard asks only that "tfevents" stands somewhere in the name.
+SUFFIX = ".rnn_tutorial"
+# As tf.summary.histogram.
+BUCKETS = 30
+_DTYPES = {
+    np.dtype("float16"): types_pb2.DT_HALF,
+    np.dtype("float32"): types_pb2.DT_FLOAT,
+    np.dtype("float64"): types_pb2.DT_DOUBLE,
+    np.dtype("int32"): types_pb2.DT_INT32,
+    np.dtype("int64"): types_pb2.DT_INT64,
+}
+_file_numbers = itertools.count()
+
+
+def is_taken(log_dir):
+    """Whether a folder holds an event file written by this package."""
+    return any(pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}"))
+
+
+def free_folder(log_dir):
+    """The first of `log_dir`, `<log_dir>_2`, `<log_dir>_3`, ... that holds no event file of ours.
+
+    TensorBoard follows only the newest event file of a folder, so two runs in one folder would hide each other.
+    """
+    if not is_taken(log_dir):
+        return pathlib.Path(log_dir)
+    numbered = (pathlib.Path(f"{os.fspath(log_dir)}_{number}") for number in itertools.count(2))
+    return next(folder for folder in numbered if not is_taken(folder))
+
+
+def histogram_buckets(values, buckets=BUCKETS):
+    """Count values in buckets of equal width, as `tf.summary.histogram` does.
+
+    Args:
+        values: Array of any shape. NaN and infinities are left out and counted.
+        buckets: Number of buckets.
+
+    Returns:
+        The buckets, float64 (buckets, 3) with rows left edge, right edge, count; and the number of values left out.
+        Without any finite value all rows are zero; where all values are equal, every edge is that value and the last
+        bucket holds the count.
+    """
+    values = np.asarray(values).ravel().astype(np.float64)
+    finite = np.isfinite(values)
+    nonfinite = values.size - int(np.count_nonzero(finite))
+    if nonfinite:
+        values = values[finite]
+    table = np.zeros((buckets, 3))
+    if values.size == 0:
+        return table, nonfinite
+    low, high = values.min(), values.max()
+    if high / 2 - low / 2 > np.finfo(np.float64).max / 2:
+        # The range itself is beyond float64: count at a quarter of the size, and give the edges back at full size.
+        table, _ = histogram_buckets(values / 4, buckets)
+        table[:, :2] *= 4
+        return table, nonfinite
+    width = (high - low) / buckets
+    if width == 0:  # Also where the range is so small that no float64 lies between two edges.
+        table[:, :2] = low
+        table[-1, 2] = values.size
+        return table, nonfinite
+    values -= low
+    values /= width
+    # The largest value lies on the last edge and belongs into the last bucket.
+    np.minimum(values, buckets - 1, out=values)
+    edges = np.linspace(low, high, buckets + 1)
+    table[:, 0], table[:, 1] = edges[:-1], edges[1:]
+    table[:, 2] = np.bincount(values.astype(np.intp), minlength=buckets)
+    return table, nonfinite
+
+
+class Run:
+    """One run of TensorBoard: one folder with one event file.
+
+    What is written is kept in memory until `flush`, which hands it to the operating system in one piece: from then on
+    it can be read, even if the process is killed. A folder that cannot be written and a disk that is full give one
+    warning; after that the run drops what it is given, and the file ends with its last whole record.
+
+    Example:
+
+    >>> with Run("logs/by_hand") as run:
+    ...     run.scalar("loss", 0.5, step=0)
+    ...     run.histogram("weights/cell/kernel", kernel, step=0)
+
+    Args:
+        log_dir: Folder of the run. Where an event file of ours is in it already, the run goes to `<log_dir>_2`, `_3`,
+            ... and says so in one line.
+
+    Attributes:
+        log_dir: The folder that was taken, a `pathlib.Path`.
+        broken: True once nothing can be written any more.
+    """
+
+    def __init__(self, log_dir):
+        self.log_dir = free_folder(log_dir)
+        self.broken = False
+        self.path = None
+        self._plugins = {}  # tag -> plugin name
+        self._pending = []
+        self._written = 0
+        if self.log_dir != pathlib.Path(log_dir):
+            print(f"{log_dir} holds a run already; this one goes to {self.log_dir}", flush=True)
+        stamp = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
+        try:
+            self.log_dir.mkdir(parents=True, exist_ok=True)
+            self.path = self.log_dir / f"events.out.tfevents.{stamp}{SUFFIX}"
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._close = weakref.finalize(self, os.close, self._descriptor)
+        self._add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def scalar(self, tag, value, step):
+        """Write one number, shown in Time Series and Scalars."""
+        self._value(tag, step, _tensor(np.float32(value)), "scalars", summary_pb2.DATA_CLASS_SCALAR)
+
+    def histogram(self, tag, values, step):
+        """Write the distribution of an array of any shape, shown in Histograms and Distributions.
+
+        Returns:
+            The number of values left out because they are NaN or infinite.
+        """
+        table, nonfinite = histogram_buckets(values)
+        self._value(tag, step, _tensor(table), "histograms", summary_pb2.DATA_CLASS_TENSOR)
+        return nonfinite
+
+    def image(self, tag, png, step):
+        """Write one picture, shown in Images.
+
+        Args:
+            tag: Name of the series of pictures.
+            png: The picture as the bytes of a PNG file, see `figures.png`.
+            step: Epoch.
+
+        Raises:
+            ValueError: The bytes are not a PNG file.
+        """
+        if png[:8] != b"\x89PNG\r\n\x1a\n":
+            raise ValueError(f"png must be the bytes of a PNG file, received bytes that begin with {bytes(png[:8])!r}")
+        width, height = struct.unpack(">II", png[16:24])
+        tensor = _strings([str(width).encode(), str(height).encode(), png])
+        self._value(tag, step, tensor, "images", summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
+
+    def text(self, tag, markdown, step):
+        """Write a text in Markdown, shown in Text."""
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[markdown.encode()])
+        self._value(tag, step, tensor, "text", summary_pb2.DATA_CLASS_TENSOR)
+
+    def tensor(self, tag, array, step, plugin, content=b""):
+        """Write an array for a plugin of TensorBoard.
+
+        Args:
+            tag: Name of the series of arrays.
+            array: float16, float32, float64, int32 or int64 of any shape; NaN and infinities are kept.
+            step: Epoch.
+            plugin: Name of the plugin that reads it.
+            content: Bytes for the plugin, constant for the tag: only those of its first event count.
+        """
+        self._value(tag, step, _tensor(array), plugin, summary_pb2.DATA_CLASS_TENSOR, content)
+
+    def blobs(self, tag, blobs, step, plugin, content=b""):
+        """Write a sequence of byte strings for a plugin of TensorBoard; arguments as `tensor`."""
+        self._value(tag, step, _strings(blobs), plugin, summary_pb2.DATA_CLASS_BLOB_SEQUENCE, content)
+
+    def save(self, name, content):
+        """Write bytes to a file beside the event file, all of it or nothing.
+
+        Returns:
+            The path, or None where nothing can be written.
+        """
+        if self.broken:
+            return None
+        path = self.log_dir / name
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            self._give_up(error)
+            return None
+        return path
+
+    def flush(self):
+        """Hand everything written so far to the operating system; from now on it can be read."""
+        if self.broken or not self._pending:
+            return
+        content = memoryview(b"".join(self._pending))
+        self._pending.clear()
+        size = len(content)
+        try:
+            while content:
+                content = content[os.write(self._descriptor, content) :]
+        except OSError as error:
+            # Half a record would spoil all that a reader finds after it.
+            os.truncate(self._descriptor, self._written)
+            self._give_up(error)
+            return
+        self._written += size
+
+    def close(self):
+        """Flush and close the file. Closing twice does no harm."""
+        self.flush()
+        self.broken = True
+        if self.path is not None and hasattr(self, "_close"):
+            self._close()
+
+    def _give_up(self, error):
+        self.broken = True
+        self._pending.clear()
+        warnings.warn(
+            f"nothing more is logged to {self.log_dir}: {error.strerror or error}. What is running goes on.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    def _value(self, tag, step, tensor, plugin, data_class, content=b""):
+        value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
+        if self._plugins.get(tag, plugin) != plugin:
+            # TensorBoard would show neither.
+            raise ValueError(f"tag {tag!r} holds {self._plugins[tag]}, it cannot hold {plugin} too")
+        if tag not in self._plugins:
+            # Only a tag's first metadata counts, so the later events do without.
+            self._plugins[tag] = plugin
+            value.metadata.data_class = data_class
+            value.metadata.plugin_data.plugin_name = plugin
+            value.metadata.plugin_data.content = content
+        self._add(event_pb2.Event(wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value])))
+
+    def _add(self, event):
+        if self.broken:
+            return
+        content = event.SerializeToString()
+        length = struct.pack("<Q", len(content))
+        self._pending += (length, _checksum(length), content, _checksum(content))
+
+
+def _checksum(content):
+    """CRC32C, masked as TFRecords are so that a record may itself contain records."""
+    crc = google_crc32c.value(content)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _tensor(array):
+    array = np.asarray(array)
+    if array.dtype not in _DTYPES:
+        allowed = ", ".join(str(dtype) for dtype in _DTYPES)
+        raise ValueError(f"array must have one of the dtypes {allowed}, received {array.dtype}")
+    message = tensor_pb2.TensorProto(dtype=_DTYPES[array.dtype], tensor_content=array.tobytes())
+    for size in array.shape:
+        message.tensor_shape.dim.add(size=size)
+    return message
+
+
+def _strings(values):
+    message = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=values)
+    message.tensor_shape.dim.add(size=len(values))
+    return message
+

@@ -1,0 +1,265 @@
+"""Builders of recurrent networks: plain `keras.Model`s with named layers, not compiled.
+
+Recurrent layers are called after their cell, in order: `lstm`, `lstm_1`, ... The last layer is `output`.
+A saved model loads again in a program that never imports this package, because it holds Keras' own layers only.
+"""
+
+import keras
+from keras import layers, ops
+
+from rnn_tutorial import checks
+
+CELLS = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
+
+
+def letter_predictor(vocabulary_size=5, timesteps=1, units=3, cell="simple_rnn", embedding=None):
+    """Build the network that reads a few letters and predicts the next one.
+
+    The defaults are the network of five letters: SimpleRNN(3), Dense(5, softmax), 47 parameters.
+
+    Example:
+
+    >>> model = letter_predictor(vocabulary_size=26, timesteps=4, units=32, embedding=2)
+
+    Args:
+        vocabulary_size: Number of different letters.
+        timesteps: Number of letters read before the prediction; None takes any number.
+        units: Memory units of the recurrent layer, or a tuple with one number per stacked layer.
+        cell: "simple_rnn", "lstm" or "gru".
+        embedding: Length of the learned vector of each letter. None reads one-hot vectors instead.
+
+    Returns:
+        A model from x to probabilities (batch, vocabulary_size), where x is one-hot
+        (batch, timesteps, vocabulary_size), or letter ids (batch, timesteps) with an embedding.
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, at_least=1)
+    units = _sizes("units", units)
+    _check_cell(cell)
+    timesteps = _timesteps(timesteps)
+    if embedding is None:
+        letters = keras.Input((timesteps, vocabulary_size), name="letters")
+        x = letters
+    else:
+        embedding = checks.integer("embedding", embedding, at_least=1)
+        letters = keras.Input((timesteps,), dtype="int32", name="letters")
+        x = layers.Embedding(vocabulary_size, embedding, name="embedding")(letters)
+    x = _recurrent_stack(x, units, cell)
+    outputs = layers.Dense(vocabulary_size, activation="softmax", name="output")(x)
+    return keras.Model(letters, outputs, name="letter_predictor")
+
+
+def sales_forecaster(window=12, horizon=1, units=(64, 64), cell="lstm", scale=True):
+    """Build the stacked network that reads a window of sales and forecasts the months after it.
+
+    The defaults are LSTM(64), LSTM(64), Dense(1) on (12, 1): 49,985 parameters. Sales go in and come out in the
+    series' own unit: with `scale`, each window is moved so that its last month is zero and divided by its own
+    standard deviation, and the forecast is moved back the same way. That has no parameters and is fitted on
+    nothing, so nothing of the future can leak through it; an untrained network forecasts about the last month.
+
+    Example:
+
+    >>> model = sales_forecaster(window=12, horizon=3)
+    >>> model.compile("adam", "mse", metrics=["mae"])
+
+    Args:
+        window: Number of months read.
+        horizon: Number of months forecast at once. With 1, `forecasting.forecast` repeats itself for more.
+        units: Units of each stacked layer, an int for a single one.
+        cell: "simple_rnn", "lstm" or "gru".
+        scale: False feeds the raw numbers to the network and takes its output as it is.
+
+    Returns:
+        A model from (batch, window, 1) to (batch, horizon), both in the series' own unit.
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    window = checks.integer("window", window, at_least=1)
+    horizon = checks.integer("horizon", horizon, at_least=1)
+    units = _sizes("units", units)
+    _check_cell(cell)
+    if checks.flag("scale", scale) and window < 2:
+        raise ValueError(f"window must be at least 2 where scale is True (one month has no spread), received {window}")
+
+    sales = keras.Input((window, 1), name="sales")
+    x = _scaling(window)(sales) if scale else sales
+    x = _recurrent_stack(x, units, cell)
+    outputs = layers.Dense(horizon, name="output")(x)
+    if scale:
+        outputs = _unscaling(window, horizon)([outputs, sales])
+    return keras.Model(sales, outputs, name="sales_forecaster")
+
+
+def word_predictor(vocabulary_size, embedding=64, units=(128,), cell="lstm"):
+    """Build the network that reads words and predicts the next one.
+
+    Example:
+
+    >>> model = word_predictor(vocabulary_size=10_000)
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+
+    Args:
+        vocabulary_size: Number of different words.
+        embedding: Length of the learned vector of each word.
+        units: Units of each stacked layer, an int for a single one.
+        cell: "simple_rnn", "lstm" or "gru".
+
+    Returns:
+        A model from word ids (batch, time), of any length, to the probabilities of the word that follows,
+        (batch, vocabulary_size).
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, at_least=1)
+    embedding = checks.integer("embedding", embedding, at_least=1)
+    units = _sizes("units", units)
+    _check_cell(cell)
+    words = keras.Input((None,), dtype="int32", name="words")
+    x = layers.Embedding(vocabulary_size, embedding, name="embedding")(words)
+    x = _recurrent_stack(x, units, cell)
+    outputs = layers.Dense(vocabulary_size, activation="softmax", name="output")(x)
+    return keras.Model(words, outputs, name="word_predictor")
+
+
+def sequence_model(timesteps, features, outputs, units=(32,), cell="lstm", activation=None, every_step=False):
+    """Build a general stack of recurrent layers with a Dense layer on top.
+
+    Example:
+
+    >>> model = sequence_model(timesteps=None, features=2, outputs=1, units=(32, 32), cell="gru")
+
+    Args:
+        timesteps: Length of the sequences; None takes any length.
+        features: Numbers per time step.
+        outputs: Numbers that come out.
+        units: Units of each stacked layer, an int for a single one.
+        cell: "simple_rnn", "lstm" or "gru".
+        activation: Activation of the output layer, as `keras.layers.Dense` takes it.
+        every_step: True gives an output, and so a loss, at each time step.
+
+    Returns:
+        A model from (batch, timesteps, features) to (batch, outputs), or with `every_step` to
+        (batch, timesteps, outputs).
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    timesteps = _timesteps(timesteps)
+    features = checks.integer("features", features, at_least=1)
+    outputs = checks.integer("outputs", outputs, at_least=1)
+    units = _sizes("units", units)
+    _check_cell(cell)
+    activation = _activation(activation)
+    checks.flag("every_step", every_step)
+    sequence = keras.Input((timesteps, features), name="sequence")
+    x = _recurrent_stack(sequence, units, cell, every_step=every_step)
+    y = layers.Dense(outputs, activation=activation, name="output")(x)
+    return keras.Model(sequence, y, name="sequence_model")
+
+
+def digit_classifier(inputs=784, hidden=(64, 64), classes=10):
+    """Build the feed-forward net that tells handwritten digits apart.
+
+    Example:
+
+    >>> model = digit_classifier()  # 784-64-64-10
+
+    Args:
+        inputs: Pixels of a picture, flattened.
+        hidden: Units of each hidden layer (relu), an int for a single one.
+        classes: Number of classes (softmax).
+
+    Returns:
+        A model from (batch, inputs) to probabilities (batch, classes).
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    inputs = checks.integer("inputs", inputs, at_least=1)
+    hidden = _sizes("hidden", hidden)
+    classes = checks.integer("classes", classes, at_least=1)
+    pixels = keras.Input((inputs,), name="pixels")
+    x = pixels
+    for number, size in enumerate(hidden):
+        x = layers.Dense(size, activation="relu", name=_numbered("hidden", number))(x)
+    y = layers.Dense(classes, activation="softmax", name="output")(x)
+    return keras.Model(pixels, y, name="digit_classifier")
+
+
+def _recurrent_stack(x, units, cell, every_step=False):
+    """Stack recurrent layers; all but the last hand on their whole sequence, (batch, time, units)."""
+    for number, size in enumerate(units):
+        is_last = number == len(units) - 1
+        layer = CELLS[cell](size, return_sequences=every_step or not is_last, name=_numbered(cell, number))
+        x = layer(x)
+    return x
+
+
+def _scaling(window):
+    """Sales in their own unit -> windows that end in zero and have standard deviation one."""
+    sales = keras.Input((window, 1), name="sales")
+    last, spread = _level_and_spread(sales)
+    return keras.Model(sales, (sales - last) / spread, name="scale")
+
+
+def _unscaling(window, horizon):
+    """(output of the network, the window it was made from) -> forecast in the series' own unit."""
+    outputs = keras.Input((horizon,), name="scaled_forecast")
+    sales = keras.Input((window, 1), name="sales")
+    last, spread = _level_and_spread(sales)
+    forecast = outputs * ops.squeeze(spread, -1) + ops.squeeze(last, -1)  # (batch, horizon)
+    return keras.Model([outputs, sales], forecast, name="unscale")
+
+
+def _level_and_spread(sales):
+    """Last value and standard deviation of each window, both (batch, 1, 1)."""
+    last = sales[:, -1:, :]
+    # The last value is taken off first: float32 would lose a small spread around a large level.
+    centred = sales - last
+    variance = ops.var(centred, axis=1, keepdims=True)
+    # A window without any spread is left as it is; dividing by one keeps the unit.
+    spread = ops.sqrt(ops.where(variance > 0, variance, ops.ones_like(variance)))
+    return last, spread
+
+
+def _numbered(name, number):
+    return name if number == 0 else f"{name}_{number}"
+
+
+def _sizes(argument, value):
+    """An int or a sequence of ints -> tuple of ints."""
+    if isinstance(value, (str, bytes, dict)) or (hasattr(value, "__len__") and len(value) == 0):
+        raise ValueError(f"{argument} must be an integer or a non-empty tuple of integers, received {value!r}")
+    if hasattr(value, "__iter__"):
+        return tuple(checks.integer(f"each of {argument}", size, at_least=1) for size in value)
+    return (checks.integer(argument, value, at_least=1),)
+
+
+def _timesteps(value):
+    if value is None:
+        return None
+    try:
+        return checks.integer("timesteps", value, at_least=1)
+    except ValueError as error:
+        raise ValueError(f"{error}; None takes any length") from None
+
+
+def _check_cell(cell):
+    if cell not in CELLS:
+        allowed = ", ".join(f'"{name}"' for name in CELLS)
+        raise ValueError(f"cell must be one of {allowed}, received {cell!r}")
+
+
+def _activation(activation):
+    try:
+        keras.activations.get(activation)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "activation must be None, a callable or the name of a Keras activation "
+            f'such as "relu", "softmax" or "tanh", received {activation!r}'
+        ) from None
+    return activation
