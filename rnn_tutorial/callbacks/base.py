@@ -1,0 +1,169 @@
+"""What all callbacks share: the run they write to, when they are due, and that training never dies of them."""
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+import weakref
+
+import keras
+
+from rnn_tutorial import checks, events
+
+# Pictures between the first and the last one may take this share of the time since training began.
+PICTURES_SHARE = 0.03
+
+
+class Observer(keras.callbacks.Callback):
+    """Base of the callbacks that look at training and change nothing.
+
+    A subclass says what to do in `begin`, `record`, `look` and `finish`. Whatever goes wrong in there ends in one warning, and
+    training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        every: Look at every so many epochs, from the first one on.
+
+    Raises:
+        ValueError: An argument is not allowed.
+    """
+
+    def __init__(self, log_dir, every=1):
+        super().__init__()
+        if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir):
+            raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
+        self.log_dir = os.fspath(log_dir)
+        self.every = checks.integer("every", every, at_least=1)
+        self.run = None
+        self._shared = None
+
+    def begin(self):
+        """Before the first epoch. The model is built wherever Keras can build it."""
+
+    def record(self, epoch, logs):
+        """After every epoch, for what must not miss one; cheap."""
+
+    def look(self, epoch, logs):
+        """After an epoch that is due; `logs` as Keras hands them over."""
+
+    def finish(self):
+        """After the last epoch, also where training ended with an exception."""
+
+    def on_train_begin(self, logs=None):
+        """Join the run of this fit."""
+        self._shared = _Shared.of(self)
+        self.run = self._shared.run
+        # `fit` tells no callback that it ended with an exception. Its list of callbacks dies with it, though.
+        watched = _callback_list()
+        if watched is not None:
+            weakref.finalize(watched, _leave, weakref.ref(self), self._shared)
+        with self._harmless():
+            self.begin()
+            self.run.flush()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Record this epoch, and look if it is due."""
+        if self._shared is None:
+            return
+        with self._harmless():
+            logs = dict(logs or {})
+            self.record(epoch, logs)
+            if epoch % self.every == 0:
+                self.look(epoch, logs)
+                self.run.flush()
+
+    def on_train_end(self, logs=None):
+        """Write what belongs at the end and leave the run."""
+        if self._shared is not None:
+            _leave(weakref.ref(self), self._shared)
+
+    @contextlib.contextmanager
+    def _harmless(self):
+        """Turn an error into one warning, after which this callback stays still."""
+        try:
+            yield
+        except Exception as error:
+            shared, self._shared = self._shared, None
+            shared.leave(self)
+            warnings.warn(
+                f"{type(self).__name__} stops looking: {type(error).__name__}: {error}. Training goes on.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def picture_due(self, epoch):
+        """Whether to draw at this epoch: the first, the second, the fourth, ... as long as drawing stays cheap."""
+        count = epoch // self.every + 1
+        return count & (count - 1) == 0 and self._shared.affords_picture()
+
+    @contextlib.contextmanager
+    def drawing(self):
+        """Count the time of a picture towards the share that pictures may take."""
+        start = time.monotonic()
+        yield
+        self._shared.drew(time.monotonic() - start)
+
+
+class _Shared:
+    """What the observers of one fit with one log_dir have in common: the run, and how long pictures took."""
+
+    _open = weakref.WeakValueDictionary()  # (fit, folder) -> _Shared
+
+    def __init__(self, key, fit, log_dir):
+        self.run = events.Run(log_dir)
+        self._key = key
+        self._fit = fit  # kept alive, so that its id is not given to another fit
+        self._members = weakref.WeakSet()
+        self._began = time.monotonic()
+        self._pictures = 0.0
+        self._last_picture = 0.0
+
+    @classmethod
+    def of(cls, observer):
+        # Keras hands the same `params` object to all callbacks of a fit, and a new one to the next fit.
+        fit = observer.params if observer.params is not None else observer.model
+        key = (id(fit), os.path.abspath(observer.log_dir))
+        shared = cls._open.get(key)
+        if shared is None:
+            shared = cls._open[key] = cls(key, fit, observer.log_dir)
+        shared._members.add(observer)
+        return shared
+
+    def leave(self, observer):
+        self._members.discard(observer)
+        if not self._members:
+            self.run.close()
+            self._open.pop(self._key, None)
+
+    def affords_picture(self):
+        elapsed = time.monotonic() - self._began
+        return self._pictures == 0 or self._pictures + self._last_picture <= PICTURES_SHARE * elapsed
+
+    def drew(self, seconds):
+        self._pictures += seconds
+        self._last_picture = seconds
+
+
+def _callback_list():
+    """The list of callbacks through which Keras is calling us, if it is."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        holder = frame.f_locals.get("self")
+        if isinstance(holder, keras.callbacks.CallbackList):
+            return holder
+        frame = frame.f_back
+    return None
+
+
+def _leave(reference, shared):
+    """Finish an observer's part in a fit, once: at its end, or when an exception has ended it."""
+    observer = reference()
+    if observer is None or observer._shared is not shared:
+        return
+    with observer._harmless():
+        observer.finish()
+        shared.run.flush()
+    if observer._shared is shared:
+        observer._shared = None
+        shared.leave(observer)

@@ -1,0 +1,57 @@
+"""Learning curves as a picture."""
+
+from rnn_tutorial import figures
+from rnn_tutorial.callbacks.base import Observer
+
+
+class LearningCurves(Observer):
+    """Draw the loss and every metric, training and validation, over the epochs.
+
+    The picture is written as `curves` to TensorBoard's Images and as `curves.png` beside the event file: at the first
+    and at log-spaced epochs, and at the end, also where training was interrupted. Attribute `history` holds the
+    numbers, {name: [value, ...]}, and `epochs` the epochs they belong to.
+
+    Example:
+
+    >>> model.fit(x, y, validation_split=0.2, epochs=20, callbacks=[LearningCurves("logs/run")])
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        every: Count the log-spaced pictures in steps of so many epochs; the curves themselves hold every epoch.
+
+    Raises:
+        ValueError: An argument is not allowed.
+    """
+
+    def begin(self):
+        """Forget the curves of an earlier fit."""
+        self.history = {}
+        self.epochs = []
+        self._drawn = None
+
+    def record(self, epoch, logs):
+        """Take the values of this epoch."""
+        self.epochs.append(epoch)
+        for name, value in logs.items():
+            # A metric that comes later, or not at every epoch, keeps its place by gaps.
+            curve = self.history.setdefault(name, [float("nan")] * (len(self.epochs) - 1))
+            curve.append(float(value))
+        for curve in self.history.values():
+            curve += [float("nan")] * (len(self.epochs) - len(curve))
+
+    def look(self, epoch, logs):
+        """Draw, where a picture is due."""
+        if self.picture_due(epoch):
+            self._draw()
+
+    def finish(self):
+        """Draw the whole of training."""
+        if self.epochs and self._drawn != self.epochs[-1]:
+            self._draw()
+
+    def _draw(self):
+        with self.drawing():
+            png = figures.png(figures.curves(self.history, self.epochs))
+            self.run.image("curves", png, self.epochs[-1])
+            self.run.save("curves.png", png)
+        self._drawn = self.epochs[-1]

@@ -1,0 +1,53 @@
+"""Diagrams of the model."""
+
+from rnn_tutorial import diagrams
+from rnn_tutorial.callbacks.base import Observer
+
+_told = False
+
+
+class ModelDiagram(Observer):
+    """Draw the model once: its layers, and its recurrent layers unrolled along time.
+
+    Written to TensorBoard's Images as `diagram/model` (Keras' plot_model) and `diagram/unrolled`, and as `model.png` and
+    `unrolled.png` beside the event file. Where Graphviz' program `dot` is missing, matplotlib draws both, and one line
+    says how to install it.
+
+    Example:
+
+    >>> model.fit(x, y, callbacks=[ModelDiagram("logs/run")])
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        every: Has no effect, for a model's structure does not change; here so that all callbacks are called alike.
+
+    Raises:
+        ValueError: An argument is not allowed.
+    """
+
+    def begin(self):
+        """Draw, or wait for the end of the first epoch where the model is built by its first batch."""
+        self._drawn = False
+        if self.model.built:
+            self._draw()
+
+    def record(self, epoch, logs):
+        """Draw what could not be drawn before."""
+        if not self._drawn:
+            self._draw()
+
+    def _draw(self):
+        global _told
+        self._drawn = True
+        if not diagrams.has_dot() and not _told:
+            _told = True
+            print(f"Diagrams are drawn in a plainer way; for Keras' own, {diagrams.INSTALL_DOT}.", flush=True)
+        for name, file, draw in (
+            ("diagram/model", "model.png", diagrams.layers_diagram),
+            ("diagram/unrolled", "unrolled.png", diagrams.unrolled_diagram),
+        ):
+            png = draw(self.model)
+            if png is not None:
+                self.run.image(name, png, 0)
+                self.run.save(file, png)
+        self.run.flush()

@@ -1,0 +1,74 @@
+"""Keras' own TensorBoard callback, writing into the run of the others."""
+
+import keras
+
+from rnn_tutorial.callbacks.base import Observer
+
+
+class Scalars(Observer, keras.callbacks.TensorBoard):
+    """Loss, metrics, learning rate and the graph, through `keras.callbacks.TensorBoard`.
+
+    Keras writes to the subfolders `train` and `validation` of the run that all observers of the fit share, so that no
+    folder holds two event files. Like every observer, it never ends training.
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        every: Make what was written readable at every so many epochs; every epoch is written.
+    """
+
+    def set_model(self, model):
+        """Keep the model. Keras' callback would open its files here, before the folder of the run is known."""
+        keras.callbacks.Callback.set_model(self, model)
+
+    def begin(self):
+        """Open Keras' files in the folder that the run has taken."""
+        if self.run.broken:
+            return
+        asked = self.log_dir
+        self.log_dir = str(self.run.log_dir)
+        try:
+            keras.callbacks.TensorBoard.set_model(self, self.model)
+        finally:
+            self.log_dir = asked
+        keras.callbacks.TensorBoard.on_train_begin(self)
+
+    def record(self, epoch, logs):
+        """Write the scalars of the epoch."""
+        if not self.run.broken:
+            keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
+
+    def look(self, epoch, logs):
+        """Hand them to the operating system."""
+        if not self.run.broken:
+            for writer in self._writers.values():
+                writer.flush()
+
+    def finish(self):
+        """Close Keras' files."""
+        if not self.run.broken:
+            keras.callbacks.TensorBoard.on_train_end(self)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Nothing: Keras' callback takes the time here only where it is asked for steps per second."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Nothing: Keras' callback counts batches here for a profiler that is off."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Write the graph of the training step, once it exists."""
+        if self._shared is not None and not self.run.broken and self._should_write_train_graph:
+            with self._harmless():
+                # Without logs: one scalar a batch is what Keras' callback would try to write on top.
+                keras.callbacks.TensorBoard.on_train_batch_end(self, batch)
+
+    def on_test_begin(self, logs=None):
+        """Nothing: Keras' callback prepares summaries for each batch here, which are off."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Nothing, as for training batches."""
+
+    def on_test_end(self, logs=None):
+        """Write validation results against the number of training steps."""
+        if self._shared is not None and not self.run.broken:
+            with self._harmless():
+                keras.callbacks.TensorBoard.on_test_end(self, logs)
