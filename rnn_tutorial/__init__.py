@@ -4,7 +4,6 @@ Importing the package loads neither Keras nor TensorFlow. A module is loaded whe
 `rnn-tutorial --help` and TensorBoard start at once.
 
 Example:
-
 >>> from rnn_tutorial import callbacks, data, models
 >>> model = models.letter_predictor()
 """

@@ -34,7 +34,9 @@ def _tensorflow_batches(x, y, batch_size, seed):
     x, y = tf.constant(x), tf.constant(y)
 
     def one_epoch(epoch):
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=tf.stack([tf.constant(seed, tf.int64), epoch]))
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(x)), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+        )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     # Rows are gathered a batch at a time: slicing and batching them one by one costs more than the training.

@@ -126,10 +126,10 @@ def _layer_boxes(model):
     layers = list(model.layers)
     # Only a functional model knows what is connected to what; other layers are taken one after the other.
     sources = _sources(model) or {after.name: [before.name] for before, after in itertools.pairwise(layers)}
-    depth = {}
+    depth: dict[str, int] = {}
     for layer in layers:
         depth[layer.name] = 1 + max((depth.get(source, -1) for source in sources.get(layer.name, [])), default=-1)
-    rows = {}
+    rows: dict[int, list] = {}
     nodes = {}
     for layer in layers:
         column = rows.setdefault(depth[layer.name], [])
@@ -138,7 +138,9 @@ def _layer_boxes(model):
         shape = _shape(layer)
         text += f"\n{shape}" if shape else ""
         text += f"\n{layer.count_params():,} parameters" if layer.built and layer.weights else ""
-        nodes[layer.name] = Node(x=3.1 * len(column), y=-1.1 * depth[layer.name], text=text, width=2.8, height=0.7, fill=_FILLS[0])
+        nodes[layer.name] = Node(
+            x=3.1 * len(column), y=-1.1 * depth[layer.name], text=text, width=2.8, height=0.7, fill=_FILLS[0]
+        )
         column.append(layer)
     edges = [
         Edge(nodes[source], nodes[name], around=depth[name] - depth[source] > 1)
@@ -157,7 +159,9 @@ def _sources(model):
     layers = {id(layer) for layer in model.layers}
     for operation in model.operations:
         found = []
-        waiting = [node.parent_nodes for node in operation._inbound_nodes[:1]] if hasattr(operation, "_inbound_nodes") else []
+        waiting = (
+            [node.parent_nodes for node in operation._inbound_nodes[:1]] if hasattr(operation, "_inbound_nodes") else []
+        )
         while waiting:
             for parent in waiting.pop():
                 # An operation between two layers is passed through.
@@ -181,7 +185,8 @@ def _unrolled_boxes(model):
     every_step = _shape_of_output(stages[last][1], 3) is not None
 
     pitch, row_height = 1.75, 1.25
-    nodes, edges = [], []
+    nodes: list[Node] = []
+    edges: list[Edge] = []
 
     def place(row, text, where, **style):
         """One box a drawn step of `where`; {column number: Node}."""
@@ -233,7 +238,7 @@ def _unrolled_boxes(model):
         below = above
 
     where = steps if every_step else steps[-1:]
-    for number, (name, layer) in enumerate(stages[last + 1 :], start=last + 1):
+    for name, layer in stages[last + 1 :]:
         row += 1
         shape = _per_step(_shape_of_output(layer, 3) or ()) if every_step else _vector(_shape_of_output(layer, 2))
         activation = getattr(getattr(layer, "activation", None), "__name__", "linear")

@@ -96,7 +96,6 @@ class Run:
     warning; after that the run drops what it is given, and the file ends with its last whole record.
 
     Example:
-
     >>> with Run("logs/by_hand") as run:
     ...     run.scalar("loss", 0.5, step=0)
     ...     run.histogram("weights/cell/kernel", kernel, step=0)
@@ -283,4 +282,3 @@ def _strings(values):
     message = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=values)
     message.tensor_shape.dim.add(size=len(values))
     return message
-

@@ -1,6 +1,7 @@
 """Arrays in, matplotlib `Figure` out. No Keras, and no pyplot: nothing here needs a screen or keeps a window open."""
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,7 +54,14 @@ def curves(history, epochs=None):
         ):
             if name in history:
                 values = np.asarray(history[name], dtype="float64")
-                panel.plot(epochs, values, label=label, marker="o" if len(epochs) <= 20 else None, markersize=3, **style)
+                panel.plot(
+                    epochs,
+                    values,
+                    label=label,
+                    marker="o" if len(epochs) <= 20 else None,
+                    markersize=3,
+                    **style,
+                )
                 drawn.append(values)
         finite = np.concatenate(drawn)
         finite = finite[np.isfinite(finite)]
@@ -87,8 +95,17 @@ def forecast(history, forecasts, unit="sales", actual=None):
     styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "v"), (GREY, "--", "D")]
     for number, (name, series) in reversed(list(enumerate(forecasts.items()))):
         color, line, marker = styles[number % len(styles)]
-        front = {"linewidth": 2.2, "zorder": 5} if number == 0 else {"linewidth": 1.3}
-        axes.plot(_dates(series), series.to_numpy(), line, color=color, marker=marker, markersize=5, label=name, **front)
+        front: dict[str, Any] = {"linewidth": 2.2, "zorder": 5} if number == 0 else {"linewidth": 1.3}
+        axes.plot(
+            _dates(series),
+            series.to_numpy(),
+            line,
+            color=color,
+            marker=marker,
+            markersize=5,
+            label=name,
+            **front,
+        )
     if actual is not None:
         axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label="what came", zorder=6)
     axes.axvline(_dates(history)[-1], color=GREY, linewidth=0.8)
@@ -128,7 +145,14 @@ def heatmap(values, rows, columns, title, row_axis="", column_axis="", center=0.
     axes.set_title(title)
     for row, column in np.ndindex(values.shape):
         dark = abs(values[row, column] - center) > 0.6 * reach
-        axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", color="white" if dark else "black")
+        axes.text(
+            column,
+            row,
+            f"{values[row, column]:.2f}",
+            ha="center",
+            va="center",
+            color="white" if dark else "black",
+        )
     figure.colorbar(shown, ax=axes)
     return figure
 
@@ -170,9 +194,25 @@ def boxes(nodes, edges):
         if node.line:
             corner = (node.x - node.width / 2, node.y - node.height / 2)
             axes.add_patch(
-                FancyBboxPatch(corner, node.width, node.height, "round,pad=0,rounding_size=0.06", fc=node.fill, ec=node.line)
+                FancyBboxPatch(
+                    corner,
+                    node.width,
+                    node.height,
+                    "round,pad=0,rounding_size=0.06",
+                    fc=node.fill,
+                    ec=node.line,
+                )
             )
-        axes.text(node.x, node.y, node.text, ha="center", va="center", fontsize=9, family="sans-serif", linespacing=1.25)
+        axes.text(
+            node.x,
+            node.y,
+            node.text,
+            ha="center",
+            va="center",
+            fontsize=9,
+            family="sans-serif",
+            linespacing=1.25,
+        )
     return figure
 
 

@@ -29,7 +29,17 @@ def choose_window(observations, horizon=1):
     return min(LONGEST_WINDOW, (observations - horizon) // 2)
 
 
-def train(series, window=None, horizon=1, epochs=200, learning_rate=1e-3, batch_size=32, seed=0, cell="lstm", callbacks=()):
+def train(
+    series,
+    window=None,
+    horizon=1,
+    epochs=200,
+    learning_rate=1e-3,
+    batch_size=32,
+    seed=0,
+    cell="lstm",
+    callbacks=(),
+):
     """Train the stacked forecaster on a series, with the last quarter of its windows held back for validation.
 
     The weights of the epoch with the lowest validation loss are kept.
@@ -64,14 +74,9 @@ def train(series, window=None, horizon=1, epochs=200, learning_rate=1e-3, batch_
     keras.utils.set_random_seed(seed)
     model = models.sales_forecaster(window=window, horizon=horizon, cell=cell)
     model.compile(keras.optimizers.Adam(learning_rate), loss="mse", metrics=["mae"])
-    best = _BestWeights()
-    model.fit(
-        **batches(x, y, batch_size, seed),
-        epochs=epochs,
-        validation_data=validation,
-        callbacks=[best, *callbacks],
-        verbose=0,
-    )
+    # Patient to the end: it is there to bring the best weights back, not to stop.
+    best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+    model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
     return model
 
 
@@ -179,13 +184,17 @@ def mase(actual, predicted, history, season=None):
 
 def _after(history, values):
     """Values as a series that begins one period after the history ends."""
-    index = pd.period_range(history.index[-1] + 1, periods=len(values), freq=history.index.freq, name=history.index.name)
+    index = pd.period_range(
+        history.index[-1] + 1, periods=len(values), freq=history.index.freq, name=history.index.name
+    )
     return pd.Series(np.asarray(values, dtype="float64"), index=index, name=history.name)
 
 
 def _checked(series):
     if not isinstance(series, pd.Series) or not isinstance(series.index, pd.PeriodIndex) or len(series) == 0:
-        raise ValueError(f"series must be a non-empty pandas.Series with a PeriodIndex, received {type(series).__name__}")
+        raise ValueError(
+            f"series must be a non-empty pandas.Series with a PeriodIndex, received {type(series).__name__}"
+        )
     return series
 
 
@@ -193,6 +202,6 @@ def _pair(actual, predicted):
     actual, predicted = np.asarray(actual, dtype="float64"), np.asarray(predicted, dtype="float64")
     if actual.shape != predicted.shape or actual.size == 0:
         raise ValueError(
-            f"actual and predicted must have one shape, at least one value, received {actual.shape} and {predicted.shape}"
+            f"actual and predicted must be of one shape and not empty, received {actual.shape} and {predicted.shape}"
         )
     return actual, predicted

@@ -18,7 +18,6 @@ def letter_predictor(vocabulary_size=5, timesteps=1, units=3, cell="simple_rnn",
     The defaults are the network of five letters: SimpleRNN(3), Dense(5, softmax), 47 parameters.
 
     Example:
-
     >>> model = letter_predictor(vocabulary_size=26, timesteps=4, units=32, embedding=2)
 
     Args:
@@ -60,7 +59,6 @@ def sales_forecaster(window=12, horizon=1, units=(64, 64), cell="lstm", scale=Tr
     nothing, so nothing of the future can leak through it; an untrained network forecasts about the last month.
 
     Example:
-
     >>> model = sales_forecaster(window=12, horizon=3)
     >>> model.compile("adam", "mse", metrics=["mae"])
 
@@ -97,7 +95,6 @@ def word_predictor(vocabulary_size, embedding=64, units=(128,), cell="lstm"):
     """Build the network that reads words and predicts the next one.
 
     Example:
-
     >>> model = word_predictor(vocabulary_size=10_000)
     >>> model.compile("adam", "sparse_categorical_crossentropy")
 
@@ -129,7 +126,6 @@ def sequence_model(timesteps, features, outputs, units=(32,), cell="lstm", activ
     """Build a general stack of recurrent layers with a Dense layer on top.
 
     Example:
-
     >>> model = sequence_model(timesteps=None, features=2, outputs=1, units=(32, 32), cell="gru")
 
     Args:
@@ -165,7 +161,6 @@ def digit_classifier(inputs=784, hidden=(64, 64), classes=10):
     """Build the feed-forward net that tells handwritten digits apart.
 
     Example:
-
     >>> model = digit_classifier()  # 784-64-64-10
 
     Args:

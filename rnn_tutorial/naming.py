@@ -1,7 +1,8 @@
 """Stable names for layers and weights, the same in every run.
 
-Keras numbers layers through the whole process (`lstm_12`), so that tags made of `weight.path` differ between two runs of
-one program. Here a layer is called by the name its author gave it, otherwise after its class and its order in the model.
+Keras numbers layers through the whole process (`lstm_12`), so that tags made of `weight.path` differ between two runs
+of one program. Here a layer is called by the name its author gave it, otherwise after its class and its order in the
+model.
 """
 
 import re
@@ -48,7 +49,7 @@ def is_automatic(layer):
 
 def _walk(model, prefix):
     """(name, layer) for each layer, nested models opened; names may still repeat."""
-    automatic = {}
+    automatic: dict[str, int] = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue

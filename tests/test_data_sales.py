@@ -98,9 +98,7 @@ def test_reads_back_what_pandas_writes_without_a_name(tmp_path):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("header", [True, False])
 def test_delimiters_with_and_without_header(tmp_path, delimiter, header):
-    path = write(
-        tmp_path, lines([], header=f"month{delimiter}sales" if header else None, delimiter=delimiter)
-    )
+    path = write(tmp_path, lines([], header=f"month{delimiter}sales" if header else None, delimiter=delimiter))
     series = sales.read_csv(path)
     assert series.tolist() == VALUES
     assert series.index.astype(str).tolist() == MONTHS
@@ -305,9 +303,7 @@ def test_unreadable_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", [None, 3, b"shop.csv", "shop\0.csv"])
 def test_path_that_is_none(path):
-    with pytest.raises(
-        ValueError, match=re.escape(f"path must be the path of a CSV file, received {path!r}")
-    ):
+    with pytest.raises(ValueError, match=re.escape(f"path must be the path of a CSV file, received {path!r}")):
         sales.read_csv(path)
 
 
@@ -432,9 +428,7 @@ def test_column_argument_of_a_wrong_kind(tmp_path, argument, wanted):
 
 @pytest.mark.parametrize("horizon", [0, -3, 1.0, "1", None, True])
 def test_horizon_of_a_wrong_kind(tmp_path, horizon):
-    with pytest.raises(
-        ValueError, match=re.escape(f"horizon must be an integer of at least 1, received {horizon!r}")
-    ):
+    with pytest.raises(ValueError, match=re.escape(f"horizon must be an integer of at least 1, received {horizon!r}")):
         sales.read_csv(write(tmp_path, lines([])), horizon=horizon)
 
 
@@ -680,9 +674,7 @@ def test_windows_are_owned_contiguous_float32(window):
 @pytest.mark.parametrize("value", [0, -1, 2.0, "2", None, True])
 def test_windows_with_a_wrong_size(argument, value):
     sizes = {"window": 2, "horizon": 1, argument: value}
-    with pytest.raises(
-        ValueError, match=re.escape(f"{argument} must be an integer of at least 1, received {value!r}")
-    ):
+    with pytest.raises(ValueError, match=re.escape(f"{argument} must be an integer of at least 1, received {value!r}")):
         sales.windows(VALUES, **sizes)
 
 
@@ -700,9 +692,7 @@ def test_windows_of_ragged_rows():
         sales.windows([[1.0], [1.0, 2.0]], 2)
 
 
-@pytest.mark.parametrize(
-    ("bad", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"), (1e39, "1e[+]39")]
-)
+@pytest.mark.parametrize(("bad", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"), (1e39, "1e[+]39")])
 def test_windows_of_values_that_are_not_finite(bad, shown):
     with pytest.raises(ValueError, match=rf"series\[3\] is {shown}, one of 2 such values"):
         sales.windows([1.0, 2.0, 3.0, bad, 5.0, bad], 2)

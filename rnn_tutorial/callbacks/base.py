@@ -4,8 +4,10 @@ import contextlib
 import os
 import sys
 import time
+import types
 import warnings
 import weakref
+from typing import Any, ClassVar
 
 import keras
 
@@ -18,8 +20,8 @@ PICTURES_SHARE = 0.03
 class Observer(keras.callbacks.Callback):
     """Base of the callbacks that look at training and change nothing.
 
-    A subclass says what to do in `begin`, `record`, `look` and `finish`. Whatever goes wrong in there ends in one warning, and
-    training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
+    A subclass says what to do in `begin`, `record`, `look` and `finish`. Whatever goes wrong in there ends in one
+    warning, and training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
@@ -35,8 +37,8 @@ class Observer(keras.callbacks.Callback):
             raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
         self.log_dir = os.fspath(log_dir)
         self.every = checks.integer("every", every, at_least=1)
-        self.run = None
-        self._shared = None
+        self.run: Any = None  # the `events.Run` of the fit, from its beginning on
+        self._shared: Any = None
 
     def begin(self):
         """Before the first epoch. The model is built wherever Keras can build it."""
@@ -108,13 +110,14 @@ class Observer(keras.callbacks.Callback):
 class _Shared:
     """What the observers of one fit with one log_dir have in common: the run, and how long pictures took."""
 
-    _open = weakref.WeakValueDictionary()  # (fit, folder) -> _Shared
+    # (fit, folder) -> what its observers share
+    _open: ClassVar[weakref.WeakValueDictionary[tuple[int, str], "_Shared"]] = weakref.WeakValueDictionary()
 
     def __init__(self, key, fit, log_dir):
         self.run = events.Run(log_dir)
         self._key = key
         self._fit = fit  # kept alive, so that its id is not given to another fit
-        self._members = weakref.WeakSet()
+        self._members: weakref.WeakSet[Observer] = weakref.WeakSet()
         self._began = time.monotonic()
         self._pictures = 0.0
         self._last_picture = 0.0
@@ -147,7 +150,7 @@ class _Shared:
 
 def _callback_list():
     """The list of callbacks through which Keras is calling us, if it is."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         holder = frame.f_locals.get("self")
         if isinstance(holder, keras.callbacks.CallbackList):

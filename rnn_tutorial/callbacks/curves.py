@@ -12,7 +12,6 @@ class LearningCurves(Observer):
     numbers, {name: [value, ...]}, and `epochs` the epochs they belong to.
 
     Example:
-
     >>> model.fit(x, y, validation_split=0.2, epochs=20, callbacks=[LearningCurves("logs/run")])
 
     Args:
@@ -37,7 +36,7 @@ class LearningCurves(Observer):
             curve = self.history.setdefault(name, [float("nan")] * (len(self.epochs) - 1))
             curve.append(float(value))
         for curve in self.history.values():
-            curve += [float("nan")] * (len(self.epochs) - len(curve))
+            curve.extend([float("nan")] * (len(self.epochs) - len(curve)))
 
     def look(self, epoch, logs):
         """Draw, where a picture is due."""

@@ -1,20 +1,19 @@
 """Diagrams of the model."""
 
+import functools
+
 from rnn_tutorial import diagrams
 from rnn_tutorial.callbacks.base import Observer
-
-_told = False
 
 
 class ModelDiagram(Observer):
     """Draw the model once: its layers, and its recurrent layers unrolled along time.
 
-    Written to TensorBoard's Images as `diagram/model` (Keras' plot_model) and `diagram/unrolled`, and as `model.png` and
-    `unrolled.png` beside the event file. Where Graphviz' program `dot` is missing, matplotlib draws both, and one line
+    Written to TensorBoard's Images as `diagram/model` (Keras' plot_model) and `diagram/unrolled`, and as `model.png`
+    and `unrolled.png` beside the event file. Where Graphviz' program `dot` is missing, matplotlib draws both, and one line
     says how to install it.
 
     Example:
-
     >>> model.fit(x, y, callbacks=[ModelDiagram("logs/run")])
 
     Args:
@@ -37,11 +36,9 @@ class ModelDiagram(Observer):
             self._draw()
 
     def _draw(self):
-        global _told
         self._drawn = True
-        if not diagrams.has_dot() and not _told:
-            _told = True
-            print(f"Diagrams are drawn in a plainer way; for Keras' own, {diagrams.INSTALL_DOT}.", flush=True)
+        if not diagrams.has_dot():
+            _tell_how_to_install_dot()
         for name, file, draw in (
             ("diagram/model", "model.png", diagrams.layers_diagram),
             ("diagram/unrolled", "unrolled.png", diagrams.unrolled_diagram),
@@ -51,3 +48,8 @@ class ModelDiagram(Observer):
                 self.run.image(name, png, 0)
                 self.run.save(file, png)
         self.run.flush()
+
+
+@functools.cache  # once a process
+def _tell_how_to_install_dot():
+    print(f"Diagrams are drawn in a plainer way; for Keras' own, {diagrams.INSTALL_DOT}.", flush=True)

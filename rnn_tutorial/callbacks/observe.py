@@ -14,7 +14,6 @@ def observe(log_dir, probe=None, every=1, pictures=True):
     histograms of the weights, diagrams of the model and the learning curves from ours. All go to one run.
 
     Example:
-
     >>> model.fit(x, y, epochs=20, callbacks=observe("logs/run"))
 
     Args:

@@ -12,7 +12,6 @@ class WeightHistograms(Observer):
     """Write the distribution of every weight after an epoch, as `weights/<layer>/<weight>`.
 
     Example:
-
     >>> model.fit(x, y, epochs=20, callbacks=[WeightHistograms("logs/run")])
 
     Args:
@@ -31,7 +30,7 @@ class WeightHistograms(Observer):
         """Write one histogram a weight."""
         for name, weight in naming.weights(self.model).items():
             values = keras.ops.convert_to_numpy(weight)
-            if not values.dtype.kind == "f":  # bfloat16 and its like, which NumPy knows by name only
+            if values.dtype.kind != "f":  # bfloat16 and its like, which NumPy knows by name only
                 values = values.astype("float32")
             nonfinite = self.run.histogram(f"weights/{name}", values, epoch)
             if nonfinite and not self._warned:

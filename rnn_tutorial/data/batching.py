@@ -5,7 +5,7 @@ import numpy as np
 from rnn_tutorial import checks
 
 
-def batches(x, y, batch_size=32, seed=0):
+def batches(x, y, batch_size=32, seed=0, validation=None):
     """Prepare arrays for `model.fit(**batches(...), epochs=...)`.
 
     `fit` on arrays builds its input anew every epoch, which takes longer than training where the data are few.
@@ -13,7 +13,6 @@ def batches(x, y, batch_size=32, seed=0):
     depends on `seed` and the epoch alone.
 
     Example:
-
     >>> model.fit(**batches(x, y, batch_size=32, seed=1), epochs=100)
 
     Args:
@@ -21,26 +20,35 @@ def batches(x, y, batch_size=32, seed=0):
         y: Targets (n, ...).
         batch_size: Rows per training step; the last batch of an epoch may be smaller.
         seed: Integer from which the order of the rows follows.
+        validation: (x, y) to validate on after each epoch, or None.
 
     Returns:
         A dict with the keys `x` (an endless stream of batches), `steps_per_epoch` and `shuffle` (False: the
-        stream is shuffled already).
+        stream is shuffled already), and with `validation` also `validation_data` and `validation_steps`.
 
     Raises:
         ValueError: x and y differ in length or are empty, or batch_size or seed are not as above.
     """
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"x and y must have the same number of rows, at least 1, received shapes {x.shape} and {y.shape}")
     batch_size = checks.integer("batch_size", batch_size, at_least=1)
     seed = checks.integer("seed", seed, at_least=0)
+    stream, steps = _stream("x and y", x, y, batch_size, seed)
+    arguments = {"x": stream, "steps_per_epoch": steps, "shuffle": False}
+    if validation is not None:
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise ValueError(f"validation must be None or a pair (x, y), received {type(validation).__name__}")
+        stream, steps = _stream("x and y of validation", validation[0], validation[1], batch_size, seed)
+        arguments |= {"validation_data": stream, "validation_steps": steps}
+    return arguments
 
+
+def _stream(name, x, y, batch_size, seed):
+    """An endless stream of batches, and how many of them are an epoch."""
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+        raise ValueError(
+            f"{name} must have the same number of rows, at least 1, received shapes {x.shape} and {y.shape}"
+        )
     # Loads Keras, which the rest of the data package does without.
     from rnn_tutorial import autodiff
 
-    return {
-        "x": autodiff.endless_batches(x, y, batch_size, seed),
-        "steps_per_epoch": -(-len(x) // batch_size),
-        "shuffle": False,
-    }
-
+    return autodiff.endless_batches(x, y, batch_size, seed), -(-len(x) // batch_size)

@@ -11,7 +11,6 @@ class Alphabet:
     """Letters and their ids, in the order given.
 
     Example:
-
     >>> alphabet = Alphabet("abcde")
     >>> alphabet.encode("ab")
     [0, 1]
@@ -30,7 +29,9 @@ class Alphabet:
             raise ValueError(f"letters must be a non-empty string, received {letters!r}")
         repeated = sorted({letter for letter in letters if letters.count(letter) > 1})
         if repeated:
-            raise ValueError(f"letters must hold each letter once, received {letters!r} with {''.join(repeated)!r} repeated")
+            raise ValueError(
+                f"letters must hold each letter once, received {letters!r} with {''.join(repeated)!r} repeated"
+            )
         self.letters = letters
         self._ids = {letter: number for number, letter in enumerate(letters)}
 
@@ -64,7 +65,9 @@ class Alphabet:
         for number in ids:
             index = operator.index(number)
             if not 0 <= index < len(self):
-                raise ValueError(f"ids must lie in 0 .. {len(self) - 1}, received {index}; the alphabet is {self.letters!r}")
+                raise ValueError(
+                    f"ids must lie in 0 .. {len(self) - 1}, received {index}; the alphabet is {self.letters!r}"
+                )
             letters.append(self.letters[index])
         return "".join(letters)
 
@@ -77,7 +80,6 @@ def pairs(text="abcde", window=1, one_hot=True, cyclic=True):
     """Cut a text into pairs of a window of letters and the letter that follows.
 
     Example:
-
     >>> x, y = pairs("abcde")  # a -> b, b -> c, c -> d, d -> e, e -> a
     >>> x.shape, y.tolist()
     ((5, 1, 5), [1, 2, 3, 4, 0])
