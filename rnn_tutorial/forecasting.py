@@ -61,8 +61,7 @@ def train(
     Raises:
         ValueError: An argument is not allowed, or the series is too short.
     """
-    # Here, so that the baselines do without Keras.
-    import keras
+    import keras  # here, so that the baselines do without it
 
     from rnn_tutorial import models
     from rnn_tutorial.data import batches
@@ -98,6 +97,8 @@ def forecast(model, history, horizon):
     Raises:
         ValueError: An argument is not allowed, or the history is shorter than the window.
     """
+    import keras  # here, so that the baselines do without it
+
     history = _checked(history)
     horizon = checks.integer("horizon", horizon, at_least=1)
     if len(model.input_shape) != 3 or model.input_shape[2] != 1 or len(model.output_shape) != 2:
@@ -111,7 +112,9 @@ def forecast(model, history, horizon):
     values = history.to_numpy(dtype="float64")
     while len(values) < len(history) + horizon:
         x = values[-window:].astype("float32").reshape(1, window, 1)
-        values = np.concatenate([values, np.asarray(model.predict(x, verbose=0), dtype="float64")[0]])
+        # Called, not `predict`: compiling a function for a handful of calls takes longer than the calls.
+        outputs = keras.ops.convert_to_numpy(model(x, training=False))  # (1, outputs)
+        values = np.concatenate([values, outputs[0].astype("float64")])
     return _after(history, values[len(history) : len(history) + horizon])
 
 

@@ -1,7 +1,9 @@
 """What every lesson shares: its arguments, its folders, and its last lines."""
 
 import argparse
+import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -54,6 +56,13 @@ def end(settings, *findings):
     print(
         f"\nThis took {time.monotonic() - _started:.0f} s. Now look at it:\n  tensorboard --logdir {settings.log_dir}"
     )
+
+
+def _tensorboard():
+    """How to call TensorBoard: by its name, or where the virtual environment is not activated by its path."""
+    if shutil.which("tensorboard"):
+        return "tensorboard"
+    return pathlib.Path(os.path.relpath(pathlib.Path(sys.executable).with_name("tensorboard")))
 
 
 def _logs():

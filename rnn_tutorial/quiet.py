@@ -19,7 +19,9 @@ _NOISE = re.compile(
 def start_keras():
     """Import Keras and its backend, and hold back what they always print while they start."""
     with _held_back():
-        import keras  # noqa: F401
+        import keras
+
+        keras.ops.zeros(1)  # The backend looks for its devices when the first array is made.
 
 
 @contextlib.contextmanager

@@ -1,0 +1,55 @@
+# On a fresh machine `make lessons` and `make test` each do everything: create .venv, install, run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help lessons lesson test lint bench board clean
+help:
+	@echo "make lessons        run all lessons in order"
+	@echo "make lesson N=02    run one, and see what it prints"
+	@echo "make board          TensorBoard on what they wrote"
+	@echo "make test           run the tests"
+	@echo "make lint           ruff and mypy"
+	@echo "make bench          measure what looking costs"
+	@echo "make clean          remove .venv and what the lessons wrote"
+
+lessons: $(VENV)/lessons
+	$(BIN)/python lessons
+
+lesson: $(VENV)/lessons
+	@test -n "$(N)" || { echo "which one? make lesson N=02"; exit 2; }
+	@test -n "$(wildcard lessons/$(N)_*.py)" || { echo "there is no lesson $(N): $(notdir $(wildcard lessons/[0-9]*.py))"; exit 2; }
+	$(BIN)/python $(wildcard lessons/$(N)_*.py) $(ARGS)
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/lessons
+	$(BIN)/python benchmarks/events.py
+
+board: $(VENV)/lessons
+	$(BIN)/rnn-tutorial board logs
+
+clean:
+	rm -rf $(VENV)
+	find logs -mindepth 1 ! -name .gitkeep -delete
+
+# Each stamp says that its part is installed; the requirements being newer than the stamp installs anew.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "TensorFlow 2.21 needs Python 3.10 to 3.13; say which: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/lessons: requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt -e .
+	@touch $@
+
+$(VENV)/test $(VENV)/lint: $(VENV)/%: requirements.txt pyproject.toml | $(VENV)/lessons
+	$(BIN)/python -m pip install --quiet -e ".[$*]"
+	@touch $@
