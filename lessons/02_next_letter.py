@@ -144,6 +144,12 @@ with weights_file.open("w", encoding="utf-8") as file:
         file.write(f"{weight.path} {tuple(weight.shape)}\n{numbers}\n\n")
 print(f"All {model.count_params()} weights are in {weights_file}")
 
+# %%
+if settings.predict:
+    from rnn_tutorial import cli
+
+    cli.ask_letters(alphabet, lambda letter: answers[alphabet.encode(letter)[0]])
+
 # %% [markdown]
 # ## How much memory does it take?
 #
@@ -200,19 +206,13 @@ for units, counts in needed.items():
 #   weights stand once and every step uses them. `curves` has loss and accuracy side by side.
 # - **Histograms**, `weights/simple_rnn/kernel`: it begins in a narrow band and spreads as the letters move apart.
 #   `weights/simple_rnn/recurrent_kernel` does not move at all. Why? (How many time steps are there?)
-# - **Graphs**: the training step as TensorFlow runs it, or the layers, under the tag `keras`.
+# - **Graphs**: the layers and what flows between them. Double-click on one to see its weights.
 #
 # ## Exercises
 #
 # 1. Run it with `--predict` and ask for letters; then with `--resume --epochs 50`. Where does the loss begin?
 # 2. Take the learning rate 0.1, then 0.001. How many epochs does each need?
 # 3. Let the letters be a to z (`data.letters.pairs("abcdefghijklmnopqrstuvwxyz")`). How many memory units does that take?
-
-# %%
-if settings.predict:
-    from rnn_tutorial import cli
-
-    cli.ask_letters(alphabet, lambda letter: answers[alphabet.encode(letter)[0]])
 
 # %%
 counts = needed[UNITS]

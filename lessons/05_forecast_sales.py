@@ -188,9 +188,10 @@ print(f"\nPicture: {picture_file}   model: {model_file}")
 # - **Images**: `forecast`; then `diagram/unrolled`, two layers of LSTM cells side by side through the months, one set of weights
 #   each. `diagram/model` shows where the scaling sits.
 # - **Histograms**, `weights/lstm/kernel`, of `recursive` and `raw`: what did learning change?
-# - **Graphs**: structure, as layers (tag `keras`) or operations.
+# - **Graphs**: the layers and what flows between them. The months go two ways: why does `unscale` need them?
 #
-# The saved model opens in the viewer Netron too: `pip install netron`, then `netron` and the path of `model.keras` above. It
+# The saved model opens in the viewer Netron too: `pip install netron`, then `netron` and the path of `model.keras`
+# above; Ctrl+U shows the layers' names. It
 # needs nothing of this package, and nor does `keras.models.load_model`.
 #
 # ## Exercises

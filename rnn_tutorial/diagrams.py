@@ -3,6 +3,7 @@
 Graphviz' program `dot` (and `neato`, which comes with it) draws; where it is missing, matplotlib does.
 """
 
+import collections
 import dataclasses
 import itertools
 import pathlib
@@ -11,7 +12,7 @@ import tempfile
 
 import keras
 
-from rnn_tutorial import figures, naming
+from rnn_tutorial import figures, naming, structure
 
 # What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
 INSTALL_DOT = (
@@ -122,56 +123,25 @@ def _graphviz(nodes, edges):
 
 def _layer_boxes(model):
     """The layers as boxes from top to bottom, each layer below all those it reads from."""
-    named = {id(layer): name for name, layer in naming.layers(model).items()}
-    layers = list(model.layers)
-    # Only a functional model knows what is connected to what; other layers are taken one after the other.
-    sources = _sources(model) or {after.name: [before.name] for before, after in itertools.pairwise(layers)}
+    sources = structure.sources(model)
     depth: dict[str, int] = {}
-    for layer in layers:
-        depth[layer.name] = 1 + max((depth.get(source, -1) for source in sources.get(layer.name, [])), default=-1)
-    rows: dict[int, list] = {}
+    rows: collections.Counter[int] = collections.Counter()
     nodes = {}
-    for layer in layers:
-        column = rows.setdefault(depth[layer.name], [])
+    for name, layer in naming.top_layers(model).items():
+        row = depth[name] = 1 + max((depth.get(source, -1) for source in sources[name]), default=-1)
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
-        text = f"{named.get(id(layer), layer.name)} ({type(layer).__name__}{', ' + activation if activation else ''})"
-        shape = _shape(layer)
+        text = f"{name} ({type(layer).__name__}{', ' + activation if activation else ''})"
+        shape = structure.output_shape(layer)
         text += f"\n{shape}" if shape else ""
         text += f"\n{layer.count_params():,} parameters" if layer.built and layer.weights else ""
-        nodes[layer.name] = Node(
-            x=3.1 * len(column), y=-1.1 * depth[layer.name], text=text, width=2.8, height=0.7, fill=_FILLS[0]
-        )
-        column.append(layer)
+        nodes[name] = Node(x=3.1 * rows[row], y=-1.1 * row, text=text, width=2.8, height=0.7, fill=_FILLS[0])
+        rows[row] += 1
     edges = [
         Edge(nodes[source], nodes[name], around=depth[name] - depth[source] > 1)
         for name, given in sources.items()
         for source in given
-        if source in nodes
     ]
     return list(nodes.values()), edges
-
-
-def _sources(model):
-    """{layer name: names of the layers it reads from} of a functional model, else None."""
-    if not isinstance(model, (keras.Sequential, keras.Model)) or not hasattr(model, "operations"):
-        return None
-    sources = {}
-    layers = {id(layer) for layer in model.layers}
-    for operation in model.operations:
-        found = []
-        waiting = (
-            [node.parent_nodes for node in operation._inbound_nodes[:1]] if hasattr(operation, "_inbound_nodes") else []
-        )
-        while waiting:
-            for parent in waiting.pop():
-                # An operation between two layers is passed through.
-                if id(parent.operation) in layers:
-                    found.append(parent.operation.name)
-                else:
-                    waiting.append(parent.parent_nodes)
-        if id(operation) in layers:
-            sources[operation.name] = list(dict.fromkeys(found))
-    return sources
 
 
 def _unrolled_boxes(model):
@@ -291,15 +261,14 @@ def _share_weights(nodes, edges, cells, name, layer, color, fill):
 
 def _stages(model):
     """(name, layer) in order; a nested model is opened only if there are recurrent layers in it."""
-    names = {id(layer): name for name, layer in naming.layers(model).items()}
     stages = []
-    for layer in model.layers:
+    for name, layer in naming.top_layers(model).items():
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if isinstance(layer, keras.Model) and any(_is_recurrent(inner) for inner in naming.layers(layer).values()):
-            stages += _stages(layer)
+            stages += [(f"{name}/{inner}", stage) for inner, stage in _stages(layer)]
         else:
-            stages.append((names.get(id(layer), layer.name), layer))
+            stages.append((name, layer))
     return stages
 
 
@@ -327,21 +296,10 @@ def _columns(timesteps):
     return [1, 2, None, timesteps]
 
 
-def _shape(layer):
-    """Shape of a layer's output as text, "" where it is not known."""
-    try:
-        return str(tuple(layer.output.shape))
-    except (AttributeError, ValueError):
-        return ""
-
-
 def _shape_of_output(layer, rank):
     """Shape of a layer's output if it is one array of this rank, else None."""
-    try:
-        shape = tuple(layer.output.shape)
-    except (AttributeError, ValueError):
-        return None
-    return shape if len(shape) == rank else None
+    shape = structure.output_shape(layer)
+    return shape if shape is not None and len(shape) == rank else None
 
 
 def _per_step(shape):

@@ -172,6 +172,10 @@ class Run:
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[markdown.encode()])
         self._value(tag, step, tensor, "text", summary_pb2.DATA_CLASS_TENSOR)
 
+    def graph(self, definition):
+        """Write the run's graph, the bytes of a `GraphDef`, shown in Graphs; see `structure.graph`."""
+        self._add(event_pb2.Event(wall_time=time.time(), graph_def=definition))
+
     def tensor(self, tag, array, step, plugin, content=b""):
         """Write an array for a plugin of TensorBoard.
 

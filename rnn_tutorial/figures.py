@@ -44,7 +44,7 @@ def curves(history, epochs=None):
     epochs = np.arange(len(next(iter(history.values())))) if epochs is None else np.asarray(epochs)
     columns = min(len(metrics), 3)
     rows = -(-len(metrics) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.5 * rows), layout="constrained")
+    figure = Figure(figsize=(3.6 * columns, 3 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, metric in zip(panels, metrics, strict=False):
         drawn = []

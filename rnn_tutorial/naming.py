@@ -22,6 +22,25 @@ def layers(model):
     return _unique(_walk(model, ""))
 
 
+def top_layers(model):
+    """Name a model's own layers, input layers and nested models included, without opening these.
+
+    Returns:
+        {name: layer}, in the order of the model.
+    """
+    numbers: dict[str, int] = {}
+    named = []
+    for layer in model.layers:
+        name = layer.name
+        if is_automatic(layer):
+            kind = _snake_case(type(layer).__name__)
+            number = numbers.get(kind, 0)
+            numbers[kind] = number + 1
+            name = kind if number == 0 else f"{kind}_{number}"
+        named.append((name, layer))
+    return _unique(named)
+
+
 def weights(model):
     """Name every weight of a model.
 
@@ -49,20 +68,10 @@ def is_automatic(layer):
 
 def _walk(model, prefix):
     """(name, layer) for each layer, nested models opened; names may still repeat."""
-    automatic: dict[str, int] = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if is_automatic(layer):
-            kind = _snake_case(type(layer).__name__)
-            number = automatic.get(kind, 0)
-            automatic[kind] = number + 1
-            name = kind if number == 0 else f"{kind}_{number}"
-        else:
-            name = layer.name
+    for name, layer in top_layers(model).items():
         if isinstance(layer, keras.Model):
             yield from _walk(layer, f"{prefix}{name}/")
-        else:
+        elif not isinstance(layer, keras.layers.InputLayer):
             yield f"{prefix}{name}", layer
 
 

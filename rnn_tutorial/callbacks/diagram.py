@@ -10,8 +10,8 @@ class ModelDiagram(Observer):
     """Draw the model once: its layers, and its recurrent layers unrolled along time.
 
     Written to TensorBoard's Images as `diagram/model` (Keras' plot_model) and `diagram/unrolled`, and as `model.png`
-    and `unrolled.png` beside the event file. Where Graphviz' program `dot` is missing, matplotlib draws both, and one line
-    says how to install it.
+    and `unrolled.png` beside the event file. Where Graphviz' program `dot` is missing, matplotlib draws both, and one
+    line says how to install it.
 
     Example:
     >>> model.fit(x, y, callbacks=[ModelDiagram("logs/run")])

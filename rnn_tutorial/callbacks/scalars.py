@@ -2,11 +2,12 @@
 
 import keras
 
+from rnn_tutorial import structure
 from rnn_tutorial.callbacks.base import Observer
 
 
 class Scalars(Observer, keras.callbacks.TensorBoard):
-    """Loss, metrics, learning rate and the graph, through `keras.callbacks.TensorBoard`.
+    """Loss, metrics and learning rate through `keras.callbacks.TensorBoard`, and the graph of the model.
 
     Keras writes to the subfolders `train` and `validation` of the run that all observers of the fit share, so that no
     folder holds two event files. Like every observer, it never ends training.
@@ -24,6 +25,10 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
         """Open Keras' files in the folder that the run has taken."""
         if self.run.broken:
             return
+        if self.model.built:
+            self.run.graph(structure.graph(self.model))
+        # Keras' own description of the model is what the Graphs tab fails on; see `structure.graph`.
+        self.write_graph = False
         asked = self.log_dir
         self.log_dir = str(self.run.log_dir)
         try:
@@ -48,24 +53,12 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
         if not self.run.broken:
             keras.callbacks.TensorBoard.on_train_end(self)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Nothing: Keras' callback takes the time here only where it is asked for steps per second."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        """Nothing: Keras' callback counts batches here for a profiler that is off."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Write the graph of the training step, once it exists."""
-        if self._shared is not None and not self.run.broken and self._should_write_train_graph:
-            with self._harmless():
-                # Without logs: one scalar a batch is what Keras' callback would try to write on top.
-                keras.callbacks.TensorBoard.on_train_batch_end(self, batch)
-
-    def on_test_begin(self, logs=None):
-        """Nothing: Keras' callback prepares summaries for each batch here, which are off."""
-
-    def on_test_batch_begin(self, batch, logs=None):
-        """Nothing, as for training batches."""
+    # Keras' callback prepares here for summaries of each batch, and for a profiler; both are off.
+    on_epoch_begin = keras.callbacks.Callback.on_epoch_begin
+    on_train_batch_begin = keras.callbacks.Callback.on_train_batch_begin
+    on_train_batch_end = keras.callbacks.Callback.on_train_batch_end
+    on_test_begin = keras.callbacks.Callback.on_test_begin
+    on_test_batch_begin = keras.callbacks.Callback.on_test_batch_begin
 
     def on_test_end(self, logs=None):
         """Write validation results against the number of training steps."""

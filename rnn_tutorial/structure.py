@@ -1,0 +1,78 @@
+"""What is connected to what in a Keras model, and in which shapes; also as a graph for TensorBoard."""
+
+import itertools
+
+from tensorboard.compat.proto import attr_value_pb2, graph_pb2, node_def_pb2, tensor_shape_pb2, types_pb2
+
+from rnn_tutorial import naming
+
+
+def sources(model):
+    """Find the layers that each layer of a model reads from, by their stable names.
+
+    Operations between layers, such as `a + b`, are passed through. Only a functional or sequential model knows its
+    connections; the layers of any other are taken one after the other.
+
+    Returns:
+        {name: [names]}, for the layers of `naming.top_layers`.
+    """
+    layers = naming.top_layers(model)
+    if not hasattr(model, "operations"):
+        return {**{name: [] for name in layers}, **{after: [before] for before, after in itertools.pairwise(layers)}}
+    names = {id(layer): name for name, layer in layers.items()}
+    inside = {id(operation) for operation in model.operations}
+    found: dict[str, list[str]] = {}
+    for name, layer in layers.items():
+        waiting = list(layer._inbound_nodes)
+        found[name] = []
+        while waiting:
+            for parent in (node.operation for node in waiting.pop(0).parent_nodes):
+                if id(parent) in names:
+                    found[name].append(names[id(parent)])
+                elif id(parent) in inside:
+                    waiting += parent._inbound_nodes
+        found[name] = list(dict.fromkeys(found[name]))
+    return found
+
+
+def output_shape(layer):
+    """Shape of a layer's output as a tuple, None where it has none, several, or is not known."""
+    try:
+        return tuple(layer.output.shape)
+    except (AttributeError, ValueError):
+        return None
+
+
+def graph(model):
+    """Describe a model for TensorBoard's Graphs tab: a node a layer, its weights inside, shapes on the edges.
+
+    Keras' own callback writes a description that TensorBoard cannot open for a model with two inputs to one layer, and
+    shows for no model before another view is chosen.
+
+    Returns:
+        The bytes of a `GraphDef`, for `events.Run.graph`.
+    """
+    nodes = []
+    given = sources(model)
+    for name, layer in naming.top_layers(model).items():
+        weights = naming.weights(layer) if hasattr(layer, "layers") else {w.name: w for w in layer.weights}
+        parts = {f"{name}/{weight}": variable for weight, variable in weights.items()}
+        nodes += [_node(part, "Weight", tuple(variable.shape)) for part, variable in parts.items()]
+        node = _node(name, type(layer).__name__, output_shape(layer))
+        node.input.extend([*given[name], *parts])
+        for setting in ("units", "activation", "return_sequences"):
+            value = getattr(layer, setting, None)
+            if value is not None:
+                node.attr[setting].s = str(getattr(value, "__name__", value)).encode()
+        nodes.append(node)
+    return graph_pb2.GraphDef(node=nodes).SerializeToString()
+
+
+def _node(name, kind, shape):
+    node = node_def_pb2.NodeDef(name=name, op=kind)
+    if shape is not None:
+        sizes = [tensor_shape_pb2.TensorShapeProto.Dim(size=-1 if size is None else size) for size in shape]
+        shapes = attr_value_pb2.AttrValue.ListValue(shape=[tensor_shape_pb2.TensorShapeProto(dim=sizes)])
+        node.attr["_output_shapes"].list.CopyFrom(shapes)
+        node.attr["dtype"].type = types_pb2.DT_FLOAT
+    return node

@@ -1,0 +1,385 @@
+import math
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+
+from rnn_tutorial import forecasting, models
+from rnn_tutorial.data import sales
+
+TWELVE = sales.TWELVE_MONTHS
+NEXT = [700.0, 750.0, 800.0]
+
+
+def series(values, start="2024-01", freq="M", name="sold"):
+    return pd.Series(values, index=pd.period_range(start, periods=len(values), freq=freq), name=name)
+
+
+def months(forecast):
+    return forecast.index.strftime("%Y-%m").tolist()
+
+
+# Baselines
+
+
+def test_last_value():
+    found = forecasting.last_value(series([3.0, 1.0, 4.0]), 2)
+    assert found.tolist() == [4.0, 4.0]
+    assert months(found) == ["2024-04", "2024-05"]
+
+
+def test_drift():
+    # From 2 to 8 in three steps is 2 a step.
+    assert forecasting.drift(series([2.0, 9.0, 1.0, 8.0]), 3).tolist() == [10.0, 12.0, 14.0]
+    assert forecasting.drift(series([5.0]), 2).tolist() == [5.0, 5.0]
+    assert forecasting.drift(TWELVE, 3).tolist() == NEXT
+
+
+def test_seasonal_naive():
+    values = [float(month) for month in range(1, 16)]  # the last twelve are 4 .. 15
+    found = forecasting.seasonal_naive(series(values), 14)
+    assert found.tolist() == [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 4.0, 5.0]
+    assert months(found)[0] == "2025-04"
+    assert forecasting.seasonal_naive(series([1.0, 2.0, 3.0]), 4, season=2).tolist() == [2.0, 3.0, 2.0, 3.0]
+
+
+def test_seasonal_naive_needs_a_season():
+    with pytest.raises(ValueError, match="at least one season of 12 months, received 11"):
+        forecasting.seasonal_naive(TWELVE[:11], 2)
+
+
+@pytest.mark.parametrize("length", [1, 11, 12, 30])
+@pytest.mark.parametrize("horizon", [1, 5, 25])
+def test_baselines_against_naive_loops(length, horizon):
+    history = series(np.random.default_rng(length).normal(size=length) * 100)
+    values = history.tolist()
+    expected = {"last_value": [], "drift": []}
+    if length >= 12:
+        expected["seasonal_naive"] = []
+    for step in range(1, horizon + 1):
+        expected["last_value"].append(values[-1])
+        slope = (values[-1] - values[0]) / (length - 1) if length > 1 else 0.0
+        expected["drift"].append(values[-1] + step * slope)
+        if length >= 12:
+            expected["seasonal_naive"].append(values[length - 12 + (step - 1) % 12])
+    found = forecasting.baselines(history, horizon)
+    assert list(found) == list(expected)
+    for name, forecast in found.items():
+        np.testing.assert_allclose(forecast.to_numpy(), expected[name], rtol=1e-12)
+        assert len(months(forecast)) == horizon
+
+
+def test_forecasts_carry_on_the_calendar():
+    history = series([1, 2, 3], start="2024-10")
+    for forecast in forecasting.baselines(history, 4).values():
+        assert months(forecast) == ["2025-01", "2025-02", "2025-03", "2025-04"]
+        assert forecast.index.freqstr == "M"
+        assert forecast.name == "sold"
+        assert forecast.dtype == np.float64
+    quarters = forecasting.last_value(series([1.0, 2.0], start="2024Q3", freq="Q"), 2)
+    assert quarters.index.astype(str).tolist() == ["2025Q1", "2025Q2"]
+
+
+def test_the_history_is_left_as_it_was():
+    history = TWELVE.copy()
+    for forecast in forecasting.baselines(history, 3).values():
+        forecast.iloc[:] = -1
+    pd.testing.assert_series_equal(history, TWELVE)
+
+
+BASELINES = [forecasting.last_value, forecasting.drift, forecasting.seasonal_naive, forecasting.baselines]
+
+
+@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize(
+    "wrong",
+    [TWELVE.tolist(), TWELVE.to_numpy(), TWELVE.reset_index(drop=True), TWELVE.to_timestamp(), TWELVE[:0]],
+    ids=["list", "array", "numbered", "timestamps", "empty"],
+)
+def test_a_history_must_be_a_series_with_periods(method, wrong):
+    with pytest.raises(ValueError, match="must be a non-empty pandas.Series with a PeriodIndex, received"):
+        method(wrong, 2)
+
+
+@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None], ids=repr)
+def test_a_wrong_horizon_is_told(method, wrong):
+    with pytest.raises(ValueError, match="horizon must be an integer of at least 1, received") as caught:
+        method(TWELVE, wrong)
+    assert repr(wrong) in str(caught.value)
+
+
+# Measures
+
+
+def test_mae_smape_and_mase_by_hand():
+    actual, predicted, history = [1.0, 2.0, 4.0], [2.0, 2.0, 1.0], [1.0, 3.0, 2.0, 2.0]
+    assert forecasting.mae(actual, predicted) == pytest.approx(4 / 3)
+    # 200 (1/3 + 0/4 + 3/5) / 3
+    assert forecasting.smape(actual, predicted) == pytest.approx(62.2222222222)
+    # The history's own steps are 2, 1 and 0, 1 in the mean.
+    assert forecasting.mase(actual, predicted, history) == pytest.approx(4 / 3)
+    # Two apart they are 1 and 1.
+    assert forecasting.mase(actual, predicted, history, season=2) == pytest.approx(4 / 3)
+    assert forecasting.mase(actual, predicted, [0.0, 8.0], season=1) == pytest.approx(1 / 6)
+
+
+def test_measures_against_naive_loops():
+    rng = np.random.default_rng(0)
+    for length in (3, 23, 24, 40):
+        actual, predicted = rng.normal(size=5).tolist(), rng.normal(size=5).tolist()
+        history = rng.normal(size=length).tolist()
+        errors = [abs(a - p) for a, p in zip(actual, predicted, strict=True)]
+        assert forecasting.mae(actual, predicted) == pytest.approx(sum(errors) / 5)
+        relative = [200 * e / (abs(a) + abs(p)) for e, a, p in zip(errors, actual, predicted, strict=True)]
+        assert forecasting.smape(actual, predicted) == pytest.approx(sum(relative) / 5)
+        season = 12 if length >= 24 else 1
+        steps = [abs(history[place] - history[place - season]) for place in range(season, length)]
+        expected = sum(errors) / 5 / (sum(steps) / len(steps))
+        assert forecasting.mase(actual, predicted, history) == pytest.approx(expected)
+
+
+def test_smape_at_its_ends():
+    assert forecasting.smape([0.0, 0.0], [0.0, 5.0]) == pytest.approx(100)
+    assert forecasting.smape([0.0], [0.0]) == 0
+    assert forecasting.smape([3.0], [-3.0]) == pytest.approx(200)
+    assert forecasting.smape([3.0, -3.0], [3.0, -3.0]) == 0
+
+
+def test_mase_without_a_scale_is_nan():
+    assert math.isnan(forecasting.mase([1.0], [2.0], [5.0, 5.0, 5.0]))
+    assert math.isnan(forecasting.mase([1.0], [2.0], list(range(12)) * 2))
+
+
+def test_mase_of_the_naive_forecast_within_a_straight_line_is_the_number_of_steps():
+    found = forecasting.mase(NEXT, forecasting.last_value(TWELVE, 3), TWELVE)
+    assert found == pytest.approx((1 + 2 + 3) / 3)
+
+
+def test_measures_take_series_by_place():
+    found = forecasting.mae(series(NEXT, start="2030-01"), forecasting.last_value(TWELVE, 3))
+    assert isinstance(found, float)
+    assert found == 100
+
+
+@pytest.mark.parametrize("measure", [forecasting.mae, forecasting.smape, lambda a, p: forecasting.mase(a, p, [1, 2])])
+@pytest.mark.parametrize(("actual", "predicted"), [([1.0, 2.0], [1.0]), ([], []), ([1.0], [[1.0]])])
+def test_measures_of_things_that_do_not_belong_together(measure, actual, predicted):
+    with pytest.raises(ValueError, match="actual and predicted must be of one shape and not empty, received"):
+        measure(actual, predicted)
+
+
+@pytest.mark.parametrize(("length", "season"), [(1, None), (0, None), (12, 12), (2, 5)])
+def test_mase_of_a_history_that_is_too_short(length, season):
+    with pytest.raises(ValueError, match=f"more than season=.* months, received {length}"):
+        forecasting.mase([1.0], [1.0], [1.0] * length, season=season)
+
+
+# The window
+
+
+@pytest.mark.parametrize(
+    ("observations", "horizon", "window"),
+    # One half to read and one to learn from, until there is a year for each.
+    [(9, 1, 4), (10, 1, 4), (11, 1, 5), (12, 1, 5), (24, 1, 11), (25, 1, 12), (26, 1, 12), (300, 1, 12)]
+    + [(11, 3, 4), (12, 3, 4), (13, 3, 5), (26, 3, 11), (27, 3, 12), (36, 12, 12), (35, 12, 11), (20, 12, 4)],
+)
+def test_choose_window(observations, horizon, window):
+    assert forecasting.choose_window(observations, horizon) == window
+    x, _ = sales.windows(series([float(i) for i in range(observations)]), window, horizon)
+    assert len(x) >= 4
+
+
+@pytest.mark.parametrize(("observations", "horizon"), [(8, 1), (0, 1), (10, 3), (19, 12)])
+def test_choose_window_of_a_series_that_is_too_short(observations, horizon):
+    with pytest.raises(ValueError, match=f"horizon \\+ 8 = {horizon + 8} observations, received {observations}"):
+        forecasting.choose_window(observations, horizon)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.0, True, None], ids=repr)
+def test_choose_window_with_a_wrong_horizon(wrong):
+    with pytest.raises(ValueError, match="horizon must be an integer of at least 1, received"):
+        forecasting.choose_window(30, wrong)
+
+
+# Forecasts of a network
+
+
+class Sums(layers.Layer):
+    """(batch, window, 1) -> the last value plus 10, 20, ... plus a hundredth of the first: known by hand."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = outputs
+
+    def call(self, x):
+        ahead = keras.ops.arange(1, self.outputs + 1, dtype="float32") * 10
+        return x[:, -1, :] + ahead + x[:, 0, :] / 100
+
+
+def network(window, outputs=1):
+    x = keras.Input((window, 1))
+    return keras.Model(x, Sums(outputs)(x))
+
+
+@pytest.fixture(scope="module")
+def one_ahead():
+    return network(3)
+
+
+def test_forecasts_beyond_the_outputs_feed_themselves(one_ahead):
+    history = series([5.0, 100.0, 200.0, 300.0], start="2023-09")
+    found = forecasting.forecast(one_ahead, history, 5)
+    window, expected = [100.0, 200.0, 300.0], []
+    for _ in range(5):
+        expected.append(window[-1] + 10 + window[0] / 100)
+        window = [*window[1:], expected[-1]]
+    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-6)
+    assert months(found) == ["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
+    assert (found.name, found.dtype) == ("sold", np.float64)
+
+
+def test_direct_forecasts_are_the_outputs():
+    found = forecasting.forecast(network(3, outputs=4), series([100.0, 200.0, 300.0]), 4)
+    np.testing.assert_allclose(found.to_numpy(), [311.0, 321.0, 331.0, 341.0], rtol=1e-6)
+    found = forecasting.forecast(network(3, outputs=4), series([100.0, 200.0, 300.0]), 2)
+    np.testing.assert_allclose(found.to_numpy(), [311.0, 321.0], rtol=1e-6)
+
+
+def test_several_outputs_feed_themselves_too():
+    found = forecasting.forecast(network(3, outputs=2), series([100.0, 200.0, 300.0]), 5)
+    # 311, 321 from 100 200 300; then from 300 311 321; then from 321 334 344.
+    np.testing.assert_allclose(found.to_numpy(), [311.0, 321.0, 334.0, 344.0, 357.21], rtol=1e-6)
+
+
+def test_a_network_for_any_length_reads_the_whole_history():
+    found = forecasting.forecast(network(None), series([100.0, 7.0, 7.0, 300.0]), 1)
+    np.testing.assert_allclose(found.to_numpy(), [311.0], rtol=1e-6)
+
+
+def test_integers_are_numbers(one_ahead):
+    assert forecasting.forecast(one_ahead, series([100, 200, 300]), 1).tolist() == [311.0]
+
+
+def test_a_history_shorter_than_the_window(one_ahead):
+    with pytest.raises(ValueError, match="model's window of 3 months, received 2"):
+        forecasting.forecast(one_ahead, series([1.0, 2.0]), 1)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2"], ids=repr)
+def test_forecast_with_a_wrong_horizon(one_ahead, wrong):
+    with pytest.raises(ValueError, match="horizon must be an integer of at least 1, received"):
+        forecasting.forecast(one_ahead, TWELVE, wrong)
+
+
+def test_forecast_of_what_is_no_series(one_ahead):
+    with pytest.raises(ValueError, match="pandas.Series with a PeriodIndex"):
+        forecasting.forecast(one_ahead, TWELVE.tolist(), 1)
+
+
+def test_forecast_with_another_kind_of_network():
+    for model in (models.digit_classifier(12), models.letter_predictor(), models.sequence_model(3, 1, 1, every_step=True)):
+        with pytest.raises(ValueError, match=r"model must go from \(batch, window, 1\) to \(batch, outputs\)"):
+            forecasting.forecast(model, TWELVE, 1)
+
+
+# Training
+
+# All five seeds, both ways to come to three months.
+CASES = [(0, 1), (1, 3), (2, 1), (3, 3), (4, 1)]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """{(seed, horizon): model trained on the twelve months at default settings}."""
+    return {(seed, horizon): forecasting.train(TWELVE, seed=seed, horizon=horizon) for seed, horizon in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_next_quarter_of_the_twelve_months(trained, case):
+    model = trained[case]
+    assert model.output_shape == (None, case[1])
+    # 700 was never a target: the last one to be trained or validated on is 650.
+    found = forecasting.forecast(model, TWELVE, 3)
+    np.testing.assert_allclose(found.to_numpy(), NEXT, rtol=0.05)
+    assert months(found) == ["2025-01", "2025-02", "2025-03"]
+
+
+def test_the_untrained_network_does_not_know_the_answer():
+    found = []
+    for seed in range(5):
+        keras.utils.set_random_seed(seed)
+        found.append(forecasting.forecast(models.sales_forecaster(window=5), TWELVE, 1).item())
+    np.testing.assert_allclose(found, 650, rtol=0.04)
+    assert abs(np.mean(found) - 650) < 10
+    assert not any(abs(value - 700) < 0.035 * 700 for value in found)
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(trained):
+    for (_, horizon), model in trained.items():
+        curves = model.history.history
+        assert set(curves) == {"loss", "mae", "val_loss", "val_mae"}
+        assert len(curves["loss"]) == 200
+        assert curves["loss"][0] > 1000
+        # The last quarter of the windows, less what overlaps, by hand: 7 or 6 windows, 2 of them to validate.
+        x, y = sales.windows(TWELVE, forecasting.choose_window(12, horizon), horizon)
+        assert len(x) == {1: 7, 3: 6}[horizon]
+        loss = np.mean((keras.ops.convert_to_numpy(model(x[-2:])) - y[-2:]) ** 2)
+        assert loss == pytest.approx(min(curves["val_loss"]), rel=1e-2, abs=1e-5)
+
+
+def test_training_works_in_any_unit_and_watched():
+    class Count(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+
+    count = Count()
+    thousands = 1000 * TWELVE
+    model = forecasting.train(thousands, horizon=3, epochs=100, cell="gru", callbacks=[count])
+    np.testing.assert_allclose(forecasting.forecast(model, thousands, 3).to_numpy(), 1000 * np.array(NEXT), rtol=0.05)
+    assert count.epochs == 100
+    assert isinstance(model.get_layer("gru"), layers.GRU)
+
+
+def test_training_does_not_depend_on_what_was_random_before():
+    found = []
+    for before in (1, 2):
+        keras.utils.set_random_seed(before)
+        model = forecasting.train(TWELVE, window=3, epochs=2, seed=5, cell="simple_rnn", batch_size=4)
+        assert model.input_shape == (None, 3, 1)
+        found.append(model.get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"window": 1}, "^window must be an integer of at least 2, received 1"),
+        ({"window": 5.0}, "^window must be an integer of at least 2, received 5.0"),
+        ({"window": 12}, "series has 12 observations"),
+        ({"horizon": 0}, "^horizon must be an integer of at least 1, received 0"),
+        ({"horizon": 5}, r"horizon \+ 8 = 13 observations, received 12"),
+        ({"epochs": 0}, "^epochs must be an integer of at least 1, received 0"),
+        ({"epochs": True}, "^epochs must be an integer of at least 1, received True"),
+        ({"batch_size": 0}, "^batch_size must be an integer of at least 1, received 0"),
+        ({"seed": -1}, "^seed must be an integer of at least 0, received -1"),
+        ({"seed": True}, "^seed must be an integer of at least 0, received True"),
+        ({"seed": 0.5}, "^seed must be an integer of at least 0, received 0.5"),
+        ({"cell": "rnn"}, "^cell must be one of"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_train_are_told(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        forecasting.train(TWELVE, **arguments)
+
+
+def test_train_on_what_is_no_series():
+    with pytest.raises(ValueError, match="pandas.Series with a PeriodIndex, received list"):
+        forecasting.train(TWELVE.tolist())
+    with pytest.raises(ValueError, match=r"horizon \+ 8 = 9 observations, received 8"):
+        forecasting.train(TWELVE[:8])

@@ -1,0 +1,151 @@
+"""A real TensorBoard on the logs of real lessons, asked over HTTP and looked at in a real browser."""
+
+import json
+import pathlib
+import sys
+import urllib.parse
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+SCREENSHOTS = pathlib.Path(__file__).parent.parent / "build" / "screenshots"
+TRAINING = "02_next_letter/training"
+
+
+@pytest.fixture(scope="module")
+def tensorboard(lesson, lesson_logs, serve):
+    """Address of a TensorBoard on the logs of two lessons."""
+    lesson("02_next_letter")
+    lesson("05_forecast_sales")
+
+    def command(port):
+        module = [sys.executable, "-m", "tensorboard.main"]
+        return [*module, "--logdir", str(lesson_logs), "--host", "127.0.0.1", "--port", str(port), "--load_fast=false"]
+
+    address = serve(command, "/data/environment")
+
+    def loaded():
+        runs = ask(address, "/data/runs")
+        return {TRAINING, f"{TRAINING}/train", "05_forecast_sales/forecast"} <= set(runs)
+
+    wait_for(loaded)
+    return address
+
+
+def ask(address, path, **query):
+    """The JSON that a route of TensorBoard answers, or bytes where it is something else."""
+    url = f"{address}{path}?{urllib.parse.urlencode(query)}" if query else f"{address}{path}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        content = answer.read()
+        return json.loads(content) if "json" in answer.headers["Content-Type"] else content
+
+
+def wait_for(condition, seconds=60):
+    WebDriverWait(None, seconds, poll_frequency=0.2).until(lambda _: condition())
+
+
+def test_scalars(tensorboard, lesson):
+    v, _ = lesson("02_next_letter")
+    run = f"{TRAINING}/train"
+    tags = ask(tensorboard, "/data/plugin/scalars/tags")
+    assert set(tags[run]) >= {"epoch_loss", "epoch_sparse_categorical_accuracy", "epoch_learning_rate"}
+    assert TRAINING not in tags
+    points = ask(tensorboard, "/data/plugin/scalars/scalars", run=run, tag="epoch_loss")
+    assert [step for _, step, _ in points] == list(range(v["settings"].epochs))
+    np.testing.assert_allclose([value for _, _, value in points], v["losses"], rtol=1e-6)
+
+
+def test_histograms(tensorboard, lesson):
+    v, _ = lesson("02_next_letter")
+    tags = ask(tensorboard, "/data/plugin/histograms/tags")
+    names = {f"weights/simple_rnn/{name}" for name in ("kernel", "recurrent_kernel", "bias")}
+    assert set(tags[TRAINING]) == names | {"weights/output/kernel", "weights/output/bias"}
+    tag = "weights/simple_rnn/kernel"
+    _, step, buckets = ask(tensorboard, "/data/plugin/histograms/histograms", run=TRAINING, tag=tag)[-1]
+    kernel = v["model"].get_weights()[0]
+    assert step == v["settings"].epochs - 1
+    assert sum(count for _, _, count in buckets) == kernel.size == 15
+    assert buckets[0][0] == pytest.approx(kernel.min())
+    assert buckets[-1][1] == pytest.approx(kernel.max())
+
+
+def test_images(tensorboard):
+    tags = ask(tensorboard, "/data/plugin/images/tags")
+    assert set(tags[TRAINING]) == {"curves", "diagram/model", "diagram/unrolled"}
+    assert set(tags["05_forecast_sales/forecast"]) == {"forecast"}
+    for run, tag in ((TRAINING, "curves"), (TRAINING, "diagram/unrolled"), ("05_forecast_sales/forecast", "forecast")):
+        (*_, last) = ask(tensorboard, "/data/plugin/images/images", run=run, tag=tag, sample=0)
+        png = ask(tensorboard, f"/data/plugin/images/individualImage?{last['query']}")
+        assert png.startswith(b"\x89PNG")
+
+
+def test_graphs(tensorboard):
+    info = ask(tensorboard, "/data/plugin/graphs/info")
+    assert set(info) >= {TRAINING, "05_forecast_sales/direct"}
+    assert info[TRAINING]["run_graph"]
+    graph = ask(tensorboard, "/data/plugin/graphs/graph", run=TRAINING, conceptual="false").decode()
+    for name in ("letters", "simple_rnn", "simple_rnn/recurrent_kernel", "output"):
+        assert f'name: "{name}"' in graph
+    assert 'input: "simple_rnn"' in graph
+
+
+def test_in_the_browser(tensorboard, browser):
+    """The Images tab shows our pictures; the screenshot is kept."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    shots = {}
+    for tab, selector in (("timeseries", "card-view img"), ("images", "img")):
+        browser.get(f"{tensorboard}/#{tab}")
+        browser.refresh()
+
+        def drawn(selector=selector):
+            return browser.execute_script(
+                """
+                function all(root, selector) {
+                    let found = [...root.querySelectorAll(selector)];
+                    for (const element of root.querySelectorAll('*'))
+                        if (element.shadowRoot) found = found.concat(all(element.shadowRoot, selector));
+                    return found;
+                }
+                return all(document, arguments[0]).filter(image => image.complete && image.naturalWidth > 300).length;
+                """,
+                selector,
+            )
+
+        wait_for(lambda drawn=drawn: drawn() >= 2)
+        path = SCREENSHOTS / f"{tab}.png"
+        assert browser.save_screenshot(str(path))
+        shots[tab] = path
+    names = browser.find_element(By.TAG_NAME, "body").text
+    assert {"IMAGES", "HISTOGRAMS", "GRAPHS"} <= set(names.split())
+    for path in shots.values():
+        with Image.open(path) as picture:
+            assert len(picture.convert("RGB").getcolors(1_000_000)) > 100  # something is there to see
+
+
+def test_model_opens_in_netron(lesson, browser, serve):
+    """The saved forecaster, in the viewer the lesson names: the names of its layers stand on the page."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    _, folder = lesson("05_forecast_sales")
+    program = "import sys, netron; netron.start(sys.argv[1], address=('127.0.0.1', int(sys.argv[2])), browse=False)"
+    address = serve(
+        lambda port: [sys.executable, "-c", f"{program}; netron.wait()", f"{folder}/model.keras", str(port)]
+    )
+    browser.get(address)
+
+    def labels():
+        for button in browser.find_elements(By.CSS_SELECTOR, "button"):
+            if button.is_displayed() and button.text == "Accept":
+                button.click()  # Netron asks for leave to report errors, which cannot leave this machine
+        return {text.text for text in browser.find_elements(By.CSS_SELECTOR, "svg text")}
+
+    wait_for(lambda: "LSTM" in labels())
+    ActionChains(browser).key_down(Keys.CONTROL).send_keys("u").key_up(Keys.CONTROL).perform()  # show names
+    wait_for(lambda: {"lstm", "lstm_1", "output", "scale", "unscale"} <= labels())
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    assert browser.save_screenshot(str(SCREENSHOTS / "netron.png"))
