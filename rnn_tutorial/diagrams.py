@@ -75,13 +75,13 @@ def layers_diagram(model):
 
 
 def unrolled_diagram(model):
-    """Draw the recurrent layers of a model unrolled along time, as the bytes of a PNG file.
+    """Draw a chain of recurrent and other layers unrolled along time, as the bytes of a PNG file.
 
     Each row is a layer, each column a time step. The weights of a recurrent layer stand once, at the left, and a dashed
     rail leads them to each step's copy of the cell.
 
     Returns:
-        The bytes, or None for a model without recurrent layers.
+        The bytes, or None for a model that has no recurrent layers, or that branches.
     """
     scene = _unrolled_boxes(model)
     if scene is None:
@@ -145,14 +145,17 @@ def _layer_boxes(model):
 
 
 def _unrolled_boxes(model):
-    stages = _stages(model)
-    recurrent = [number for number, (_, layer) in enumerate(stages) if _is_recurrent(layer)]
-    if not recurrent:
+    """(nodes, edges), or None for a model that has no recurrent layers or is no chain of layers."""
+    chain = _chain(model)
+    if chain is None:
         return None
+    recurrent = [number for number, (_, layer) in enumerate(chain) if _is_recurrent(layer)]
     first, last = recurrent[0], recurrent[-1]
-    timesteps = model.input_shape[1] if isinstance(model.input_shape, tuple) and len(model.input_shape) > 1 else None
+    timesteps = chain[first][1].input.shape[1]
+    if any(layer.input.shape[1] != timesteps for _, layer in chain[first : last + 1]):
+        return None  # Two lengths of time would need two time axes.
     columns = _columns(timesteps)
-    every_step = _shape_of_output(stages[last][1], 3) is not None
+    every_step = _shape_of_output(chain[last][1], 3) is not None
 
     pitch, row_height = 1.75, 1.25
     nodes: list[Node] = []
@@ -178,12 +181,14 @@ def _unrolled_boxes(model):
         edges.extend(Edge(below[n], above[n], color) for n in above if n in below and columns[n] is not None)
 
     steps = [label for label in columns if label is not None]
-    features = _per_step(model.input_shape)
-    below = place(0, lambda t: f"x_{t}  {features}", steps)
+    below: dict[int, Node] = {}
     row = 0
-    for number, (name, layer) in enumerate(stages[: last + 1]):
-        if number < first and _shape_of_output(layer, 3) is None:
-            continue  # Something before the recurrent layers that is not a sequence.
+    if isinstance(model.input_shape, tuple) and model.input_shape[1:2] == (timesteps,):
+        features = _per_step(model.input_shape)
+        below = place(row, lambda t: f"x_{t}  {features}", steps)
+    for number, (name, layer) in enumerate(chain[: last + 1]):
+        if not _is_recurrent(layer) and (_shape_of_output(layer, 3) or (None, "none"))[1] != timesteps:
+            continue  # What comes before the recurrent layers and has no time steps, or others.
         row += 1
         color, fill = _LINES[number % len(_LINES)], _FILLS[number % len(_FILLS)]
         if not _is_recurrent(layer):
@@ -208,7 +213,7 @@ def _unrolled_boxes(model):
         below = above
 
     where = steps if every_step else steps[-1:]
-    for name, layer in stages[last + 1 :]:
+    for name, layer in chain[last + 1 :]:
         row += 1
         shape = _per_step(_shape_of_output(layer, 3) or ()) if every_step else _vector(_shape_of_output(layer, 2))
         activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
@@ -259,17 +264,45 @@ def _share_weights(nodes, edges, cells, name, layer, color, fill):
         before = point
 
 
-def _stages(model):
-    """(name, layer) in order; a nested model is opened only if there are recurrent layers in it."""
-    stages = []
-    for name, layer in naming.top_layers(model).items():
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if isinstance(layer, keras.Model) and any(_is_recurrent(inner) for inner in naming.layers(layer).values()):
-            stages += [(f"{name}/{inner}", stage) for inner, stage in _stages(layer)]
-        else:
-            stages.append((name, layer))
-    return stages
+def _chain(model):
+    """(name, layer) from the input through all recurrent layers to the output, or None where there is no such chain.
+
+    A layer may read the model's input besides the layer before it. A nested model is opened if there are recurrent
+    layers in it.
+    """
+    layers = naming.top_layers(model)
+    holders = [name for name, layer in layers.items() if _holds_recurrent(layer)]
+    if not holders or not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
+        return None  # What a subclassed model does with its layers is known to its code alone.
+    sources = structure.sources(model)
+    names = [holders[0]]
+    while before := sources[names[0]]:
+        if len(before) > 1:
+            return None
+        names.insert(0, before[0])
+    while after := [name for name, given in sources.items() if names[-1] in given]:
+        others = [layers[source] for source in sources[after[0]] if source != names[-1]]
+        if len(after) > 1 or not all(isinstance(other, keras.layers.InputLayer) for other in others):
+            return None
+        names.append(after[0])
+    if not set(holders) <= set(names):
+        return None
+    chain = []
+    for name in names:
+        if isinstance(layers[name], keras.Model) and name in holders:
+            inner = _chain(layers[name])
+            if inner is None:
+                return None
+            chain += [(f"{name}/{part}", layer) for part, layer in inner]
+        elif not isinstance(layers[name], keras.layers.InputLayer):
+            chain.append((name, layers[name]))
+    return chain
+
+
+def _holds_recurrent(layer):
+    if isinstance(layer, keras.Model):
+        return any(_is_recurrent(inner) for inner in naming.layers(layer).values())
+    return _is_recurrent(layer)
 
 
 def _is_recurrent(layer):

@@ -4,6 +4,7 @@ An event file is a sequence of TFRecords, each holding one `Event` message. The 
 `tensorboard.compat.proto`, the checksums from google-crc32c; what is ours is to do both at the cost of a small write.
 """
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -41,9 +42,10 @@ def free_folder(log_dir):
 
     TensorBoard follows only the newest event file of a folder, so two runs in one folder would hide each other.
     """
+    log_dir = pathlib.Path(log_dir)
     if not is_taken(log_dir):
-        return pathlib.Path(log_dir)
-    numbered = (pathlib.Path(f"{os.fspath(log_dir)}_{number}") for number in itertools.count(2))
+        return log_dir
+    numbered = (pathlib.Path(f"{log_dir}_{number}") for number in itertools.count(2))
     return next(folder for folder in numbered if not is_taken(folder))
 
 
@@ -68,8 +70,9 @@ def histogram_buckets(values, buckets=BUCKETS):
     if values.size == 0:
         return table, nonfinite
     low, high = values.min(), values.max()
-    if high / 2 - low / 2 > np.finfo(np.float64).max / 2:
-        # The range itself is beyond float64: count at a quarter of the size, and give the edges back at full size.
+    if high / 2 - low / 2 > np.finfo(np.float64).max / 8:
+        # The range, or a step on the way to it, is beyond float64: count at a quarter of the size, and give the edges
+        # back at full size.
         table, _ = histogram_buckets(values / 4, buckets)
         table[:, :2] *= 4
         return table, nonfinite
@@ -113,7 +116,7 @@ class Run:
         self.log_dir = free_folder(log_dir)
         self.broken = False
         self.path = None
-        self._plugins = {}  # tag -> plugin name
+        self._kinds = {}  # tag -> (plugin name, data class)
         self._pending = []
         self._written = 0
         if self.log_dir != pathlib.Path(log_dir):
@@ -122,7 +125,8 @@ class Run:
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
             self.path = self.log_dir / f"events.out.tfevents.{stamp}{SUFFIX}"
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self.path, flags, 0o666)
         except OSError as error:
             self._give_up(error)
             return
@@ -138,7 +142,9 @@ class Run:
 
     def scalar(self, tag, value, step):
         """Write one number, shown in Time Series and Scalars."""
-        self._value(tag, step, _tensor(np.float32(value)), "scalars", summary_pb2.DATA_CLASS_SCALAR)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite to TensorBoard
+            tensor = _tensor(np.float32(value))
+        self._value(tag, step, tensor, "scalars", summary_pb2.DATA_CLASS_SCALAR)
 
     def histogram(self, tag, values, step):
         """Write the distribution of an array of any shape, shown in Histograms and Distributions.
@@ -161,8 +167,8 @@ class Run:
         Raises:
             ValueError: The bytes are not a PNG file.
         """
-        if png[:8] != b"\x89PNG\r\n\x1a\n":
-            raise ValueError(f"png must be the bytes of a PNG file, received bytes that begin with {bytes(png[:8])!r}")
+        if png[:8] != b"\x89PNG\r\n\x1a\n" or len(png) < 24:
+            raise ValueError(f"png must be the bytes of a PNG file, received {len(png)} bytes, {bytes(png[:8])!r}...")
         width, height = struct.unpack(">II", png[16:24])
         tensor = _strings([str(width).encode(), str(height).encode(), png])
         self._value(tag, step, tensor, "images", summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
@@ -206,7 +212,8 @@ class Run:
             unfinished.write_bytes(content)
             unfinished.replace(path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             self._give_up(error)
             return None
         return path
@@ -246,12 +253,15 @@ class Run:
 
     def _value(self, tag, step, tensor, plugin, data_class, content=b""):
         value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
-        if self._plugins.get(tag, plugin) != plugin:
+        kind = (plugin, data_class)
+        if self._kinds.get(tag, kind) != kind:
             # TensorBoard would show neither.
-            raise ValueError(f"tag {tag!r} holds {self._plugins[tag]}, it cannot hold {plugin} too")
-        if tag not in self._plugins:
+            raise ValueError(
+                f"tag {tag!r} holds data of {self._kinds[tag][0]}, it cannot hold another kind ({plugin}) too"
+            )
+        if tag not in self._kinds:
             # Only a tag's first metadata counts, so the later events do without.
-            self._plugins[tag] = plugin
+            self._kinds[tag] = kind
             value.metadata.data_class = data_class
             value.metadata.plugin_data.plugin_name = plugin
             value.metadata.plugin_data.content = content

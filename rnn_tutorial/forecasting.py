@@ -68,6 +68,7 @@ def train(
 
     series = _checked(series)
     epochs = checks.integer("epochs", epochs, at_least=1)
+    seed = checks.integer("seed", seed, at_least=0)
     window = choose_window(len(series), horizon) if window is None else checks.integer("window", window, at_least=2)
     (x, y), validation = sales.split(*sales.windows(series, window, horizon))
     keras.utils.set_random_seed(seed)
@@ -120,12 +121,14 @@ def forecast(model, history, horizon):
 
 def last_value(history, horizon):
     """Forecast that every month to come is like the last one."""
+    horizon = checks.integer("horizon", horizon, at_least=1)
     return _after(_checked(history), np.repeat(history.iloc[-1], horizon))
 
 
 def drift(history, horizon):
     """Forecast the straight line through the first and the last month."""
     history = _checked(history)
+    horizon = checks.integer("horizon", horizon, at_least=1)
     slope = (history.iloc[-1] - history.iloc[0]) / max(len(history) - 1, 1)
     return _after(history, history.iloc[-1] + slope * np.arange(1, horizon + 1))
 
@@ -137,6 +140,7 @@ def seasonal_naive(history, horizon, season=SEASON):
         ValueError: The history is shorter than a season.
     """
     history = _checked(history)
+    horizon = checks.integer("horizon", horizon, at_least=1)
     if len(history) < season:
         raise ValueError(f"history must have at least one season of {season} months, received {len(history)}")
     return _after(history, np.resize(history.to_numpy()[-season:], horizon))

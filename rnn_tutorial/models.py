@@ -5,6 +5,7 @@ A saved model loads again in a program that never imports this package, because 
 """
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from rnn_tutorial import checks
@@ -227,11 +228,12 @@ def _numbered(name, number):
 
 def _sizes(argument, value):
     """An int or a sequence of ints -> tuple of ints."""
-    if isinstance(value, (str, bytes, dict)) or (hasattr(value, "__len__") and len(value) == 0):
-        raise ValueError(f"{argument} must be an integer or a non-empty tuple of integers, received {value!r}")
-    if hasattr(value, "__iter__"):
+    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and len(value) > 0:
         return tuple(checks.integer(f"each of {argument}", size, at_least=1) for size in value)
-    return (checks.integer(argument, value, at_least=1),)
+    try:
+        return (checks.integer(argument, value, at_least=1),)
+    except ValueError as error:
+        raise ValueError(f"{error}; or a non-empty tuple of them, one for each layer") from None
 
 
 def _timesteps(value):
@@ -244,7 +246,7 @@ def _timesteps(value):
 
 
 def _check_cell(cell):
-    if cell not in CELLS:
+    if not isinstance(cell, str) or cell not in CELLS:
         allowed = ", ".join(f'"{name}"' for name in CELLS)
         raise ValueError(f"cell must be one of {allowed}, received {cell!r}")
 

@@ -348,7 +348,7 @@ LARGEST, SMALLEST = np.finfo("float64").max, np.finfo("float64").tiny
     "values",
     [
         [-LARGEST, LARGEST],
-        [-LARGEST, 0.0, 1.0, LARGEST],
+        [-LARGEST, -0.3 * LARGEST, 0.1 * LARGEST, LARGEST],  # not on an edge, where rounding decides
         [-1.7e308, 1.7e308, 1.6e308],
         [0.0, LARGEST],
         [-LARGEST, 1.0],
