@@ -148,7 +148,7 @@ print(f"All {model.count_params()} weights are in {weights_file}")
 if settings.predict:
     from rnn_tutorial import cli
 
-    cli.ask_letters(alphabet, lambda letter: answers[alphabet.encode(letter)[0]])
+    cli.converse(alphabet, dict(zip("abcde", answers, strict=True)))
 
 # %% [markdown]
 # ## How much memory does it take?

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from rnn_tutorial.lesson import tensorboard_command
+
 LESSONS = pathlib.Path(__file__).resolve().parent
 LOGS = pathlib.Path("logs")
 
@@ -31,7 +33,7 @@ def main(arguments):
     if failed:
         print(f"Failed: {', '.join(failed)}")
         return 1
-    print(f"Now look: {pathlib.Path(sys.executable).with_name('tensorboard')} --logdir {LOGS}")
+    print(f"Now look: {tensorboard_command()} --logdir {LOGS}")
     return 0
 
 
@@ -45,7 +47,7 @@ def run(lesson, options):
     began = time.monotonic()
     with output.open("w", encoding="utf-8") as file:
         command = [sys.executable, str(lesson), "--log-dir", str(folder), *options]
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
+        code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
     seconds = time.monotonic() - began
     if code:
         print(f"FAILED after {seconds:.0f} s with exit code {code}; the end of {output}:", flush=True)

@@ -1,6 +1,7 @@
 """The one file that asks which Keras backend is running."""
 
 import itertools
+import sys
 
 import keras
 import numpy as np
@@ -9,6 +10,12 @@ import numpy as np
 def backend():
     """Name of the running backend: "tensorflow", "jax", ..."""
     return keras.config.backend()
+
+
+def is_write_error(error):
+    """Whether an exception says that a file cannot be written: an OSError, or what TensorFlow raises in its place."""
+    tensorflow = sys.modules.get("tensorflow")
+    return isinstance(error, OSError) or (tensorflow is not None and isinstance(error, tensorflow.errors.OpError))
 
 
 def endless_batches(x, y, batch_size, seed):

@@ -14,11 +14,6 @@ import keras
 
 from rnn_tutorial import figures, naming, structure
 
-# What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
-INSTALL_DOT = (
-    "install Graphviz' program `dot` (Debian: apt install graphviz, macOS: brew install graphviz, "
-    "Windows: winget install graphviz)"
-)
 # A longer sequence is drawn as its first two steps, dots, and its last one.
 _STEPS_DRAWN = 5
 _FILLS = ("#DCEAF7", "#FBE3D6", "#DFF2E9", "#F3E3F1", "#FFF3CD")

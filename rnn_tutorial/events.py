@@ -128,7 +128,7 @@ class Run:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(self.path, flags, 0o666)
         except OSError as error:
-            self._give_up(error)
+            self.give_up(error)
             return
         self._close = weakref.finalize(self, os.close, self._descriptor)
         self._add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
@@ -214,7 +214,7 @@ class Run:
         except OSError as error:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
-            self._give_up(error)
+            self.give_up(error)
             return None
         return path
 
@@ -231,7 +231,7 @@ class Run:
         except OSError as error:
             # Half a record would spoil all that a reader finds after it.
             os.truncate(self._descriptor, self._written)
-            self._give_up(error)
+            self.give_up(error)
             return
         self._written += size
 
@@ -242,11 +242,19 @@ class Run:
         if self.path is not None and hasattr(self, "_close"):
             self._close()
 
-    def _give_up(self, error):
+    def give_up(self, error):
+        """Drop what comes from now on, and say once that nothing can be written any more.
+
+        Args:
+            error: The exception that says so; also from others who write to this folder.
+        """
+        if self.broken:
+            return
         self.broken = True
         self._pending.clear()
+        reason = getattr(error, "strerror", None) or error
         warnings.warn(
-            f"nothing more is logged to {self.log_dir}: {error.strerror or error}. What is running goes on.",
+            f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.",
             RuntimeWarning,
             stacklevel=4,
         )

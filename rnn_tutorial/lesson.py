@@ -53,12 +53,11 @@ def end(settings, *findings):
     print("\nWhat you found out")
     for finding in findings:
         print(f"  - {finding}")
-    print(
-        f"\nThis took {time.monotonic() - _started:.0f} s. Now look at it:\n  tensorboard --logdir {settings.log_dir}"
-    )
+    print(f"\nThis took {time.monotonic() - _started:.0f} s. Now look at it:")
+    print(f"  {tensorboard_command()} --logdir {settings.log_dir}")
 
 
-def _tensorboard():
+def tensorboard_command():
     """How to call TensorBoard: by its name, or where the virtual environment is not activated by its path."""
     if shutil.which("tensorboard"):
         return "tensorboard"

@@ -202,24 +202,24 @@ def test_fit_under_jax(run_python):
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "4", None], ids=repr)
 def test_a_wrong_batch_size_is_told(wrong):
-    with pytest.raises(ValueError, match="^batch_size must be an integer of at least 1, received") as caught:
+    with pytest.raises(ValueError, match=r"^batch_size must be an integer of at least 1, received") as caught:
         data.batches(X, Y, batch_size=wrong)
     assert repr(wrong) in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 2.0, "4", None], ids=repr)
 def test_a_wrong_seed_is_told(wrong):
-    with pytest.raises(ValueError, match="^seed must be an integer of at least 0, received") as caught:
+    with pytest.raises(ValueError, match=r"^seed must be an integer of at least 0, received") as caught:
         data.batches(X, Y, seed=wrong)
     assert repr(wrong) in str(caught.value)
 
 
 @pytest.mark.parametrize(("x", "y"), [(X, Y[:-1]), (X[:0], Y[:0]), (np.float32(1), Y), (X, np.float32(1))])
 def test_wrong_rows_are_told(x, y):
-    with pytest.raises(ValueError, match="^x and y must have the same number of rows, at least 1, received") as caught:
+    with pytest.raises(ValueError, match=r"^x and y must have the same number of rows, at least 1, received") as caught:
         data.batches(x, y)
     assert f"{np.shape(x)} and {np.shape(y)}" in str(caught.value)
-    with pytest.raises(ValueError, match="^x and y of validation must have the same number of rows"):
+    with pytest.raises(ValueError, match=r"^x and y of validation must have the same number of rows"):
         data.batches(X, Y, validation=(x, y))
 
 

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import diagrams, models
+from rnn_tutorial import diagrams, doctor, models
 from rnn_tutorial.callbacks import ModelDiagram, diagram
 
 # What Graphviz makes of it, and what is drawn where there is none.
@@ -217,7 +217,8 @@ def test_the_article_unrolled():
         "simple_rnn\nh_2  (4,)",
         "simple_rnn\nh_3  (4,)",
         "h_0 = 0",
-        "simple_rnn: one set of weights\nkernel (5, 4)\nrecurrent_kernel (4, 4)\nbias (4,)\n40 numbers, used at every step",
+        "simple_rnn: one set of weights\nkernel (5, 4)\nrecurrent_kernel (4, 4)\nbias (4,)\n"
+        "40 numbers, used at every step",
         "output, softmax\n(5,)",
     ]
     assert leads == {
@@ -293,7 +294,9 @@ def test_an_embedding_stands_between_ids_and_cells():
 def test_bidirectional_layers_pass_states_both_ways():
     model = functional((3, 2), layers.Bidirectional(layers.GRU(4)))
     _, edges = diagrams._unrolled_boxes(model)
-    between = [edge.arrow for edge in edges if "bidirectional\n" in edge.tail.text and "bidirectional\n" in edge.head.text]
+    between = [
+        edge.arrow for edge in edges if "bidirectional\n" in edge.tail.text and "bidirectional\n" in edge.head.text
+    ]
     assert between == ["both", "both"]
 
 
@@ -417,7 +420,7 @@ def test_the_missing_dot_is_told_in_one_line_a_process(tmp_path, monkeypatch, ca
             check_picture((folder / name).read_bytes())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
-    assert diagrams.INSTALL_DOT in lines[0]
+    assert doctor.INSTALL_DOT in lines[0]
 
 
 def test_where_dot_is_nothing_is_told(tmp_path, capsys):

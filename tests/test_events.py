@@ -158,7 +158,10 @@ def test_tensorboard_shows_it_in_the_right_tabs(everything):
         found = provider.read_blob_sequences(
             context.RequestContext(), experiment_id="", plugin_name=plugin, downsample=9
         )["run"][tag]
-        read = [[provider.read_blob(context.RequestContext(), blob_key=blob.blob_key) for blob in datum.values] for datum in found]
+        read = [
+            [provider.read_blob(context.RequestContext(), blob_key=blob.blob_key) for blob in datum.values]
+            for datum in found
+        ]
         if plugin == "images":
             assert [blobs[2] for blobs in read] == written[tag]
         else:
@@ -481,9 +484,13 @@ def test_a_closed_run_takes_nothing_more(tmp_path, read_values, our_event_file, 
 
 
 def test_a_run_is_closed_when_the_program_fails(tmp_path, read_values, our_event_file):
-    with pytest.raises(KeyError), events.Run(tmp_path) as run:
-        run.scalar("s", 1, 0)
-        raise KeyError
+    def program():
+        with events.Run(tmp_path) as run:
+            run.scalar("s", 1, 0)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        program()
     assert read_values(our_event_file(tmp_path)) == {"scalars": {"s": {0: 1}}}
 
 

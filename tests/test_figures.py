@@ -135,7 +135,7 @@ def test_validation_without_training():
 
 
 def test_no_curves_are_refused():
-    with pytest.raises(ValueError, match="history must hold at least one curve, received {}"):
+    with pytest.raises(ValueError, match=r"history must hold at least one curve, received \{\}"):
         figures.curves({})
 
 
@@ -175,7 +175,7 @@ def test_forecast_without_methods_or_with_many():
     series = sales.TWELVE_MONTHS
     assert labels(figures.forecast(series, {}).axes[0]) == ["history"]
     names = [f"method {number}" for number in range(7)]
-    figure = figures.forecast(series, {name: series[-2:] for name in names})
+    figure = figures.forecast(series, dict.fromkeys(names, series[-2:]))
     assert labels(figure.axes[0]) == ["history", *names]
     drawn(figure)
 

@@ -99,7 +99,7 @@ BASELINES = [forecasting.last_value, forecasting.drift, forecasting.seasonal_nai
     ids=["list", "array", "numbered", "timestamps", "empty"],
 )
 def test_a_history_must_be_a_series_with_periods(method, wrong):
-    with pytest.raises(ValueError, match="must be a non-empty pandas.Series with a PeriodIndex, received"):
+    with pytest.raises(ValueError, match=r"must be a non-empty pandas.Series with a PeriodIndex, received"):
         method(wrong, 2)
 
 
@@ -183,8 +183,10 @@ def test_mase_of_a_history_that_is_too_short(length, season):
 @pytest.mark.parametrize(
     ("observations", "horizon", "window"),
     # One half to read and one to learn from, until there is a year for each.
-    [(9, 1, 4), (10, 1, 4), (11, 1, 5), (12, 1, 5), (24, 1, 11), (25, 1, 12), (26, 1, 12), (300, 1, 12)]
-    + [(11, 3, 4), (12, 3, 4), (13, 3, 5), (26, 3, 11), (27, 3, 12), (36, 12, 12), (35, 12, 11), (20, 12, 4)],
+    [
+        *((9, 1, 4), (10, 1, 4), (11, 1, 5), (12, 1, 5), (24, 1, 11), (25, 1, 12), (26, 1, 12), (300, 1, 12)),
+        *((11, 3, 4), (12, 3, 4), (13, 3, 5), (26, 3, 11), (27, 3, 12), (36, 12, 12), (35, 12, 11), (20, 12, 4)),
+    ],
 )
 def test_choose_window(observations, horizon, window):
     assert forecasting.choose_window(observations, horizon) == window
@@ -275,12 +277,16 @@ def test_forecast_with_a_wrong_horizon(one_ahead, wrong):
 
 
 def test_forecast_of_what_is_no_series(one_ahead):
-    with pytest.raises(ValueError, match="pandas.Series with a PeriodIndex"):
+    with pytest.raises(ValueError, match=r"pandas.Series with a PeriodIndex"):
         forecasting.forecast(one_ahead, TWELVE.tolist(), 1)
 
 
 def test_forecast_with_another_kind_of_network():
-    for model in (models.digit_classifier(12), models.letter_predictor(), models.sequence_model(3, 1, 1, every_step=True)):
+    for model in (
+        models.digit_classifier(12),
+        models.letter_predictor(),
+        models.sequence_model(3, 1, 1, every_step=True),
+    ):
         with pytest.raises(ValueError, match=r"model must go from \(batch, window, 1\) to \(batch, outputs\)"):
             forecasting.forecast(model, TWELVE, 1)
 
@@ -379,7 +385,7 @@ def test_wrong_arguments_of_train_are_told(arguments, message):
 
 
 def test_train_on_what_is_no_series():
-    with pytest.raises(ValueError, match="pandas.Series with a PeriodIndex, received list"):
+    with pytest.raises(ValueError, match=r"pandas.Series with a PeriodIndex, received list"):
         forecasting.train(TWELVE.tolist())
     with pytest.raises(ValueError, match=r"horizon \+ 8 = 9 observations, received 8"):
         forecasting.train(TWELVE[:8])

@@ -181,7 +181,8 @@ def test_every_recurrent_builder(name, cell, units):
 @pytest.mark.parametrize("hidden", DEPTHS, ids=len)
 def test_digit_classifier_of_any_depth(hidden):
     model = models.digit_classifier(inputs=9, hidden=hidden, classes=4)
-    assert [layer.name for layer in model.layers[1:]] == ["hidden", "hidden_1", "hidden_2"][: len(hidden)] + ["output"]
+    names = ["hidden", "hidden_1", "hidden_2"][: len(hidden)]
+    assert [layer.name for layer in model.layers[1:]] == [*names, "output"]
     assert model.count_params() == sum((a + 1) * b for a, b in itertools.pairwise((9, *hidden, 4)))
     assert not model.compiled
     assert "Total params" in summary(model)
@@ -435,7 +436,24 @@ _SIZED = [
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, True, 2.5, None, "64", b"64", (), [], {}, np.array([], int), (4, 0), (4, True), (4, 2.0), (4, "3"), (4, None)],
+    [
+        0,
+        -1,
+        True,
+        2.5,
+        None,
+        "64",
+        b"64",
+        (),
+        [],
+        {},
+        np.array([], int),
+        (4, 0),
+        (4, True),
+        (4, 2.0),
+        (4, "3"),
+        (4, None),
+    ],
     ids=repr,
 )
 @pytest.mark.parametrize(("build", "others", "argument"), _SIZED, ids=lambda case: getattr(case, "__name__", ""))
@@ -448,7 +466,7 @@ def test_wrong_units_are_told(build, others, argument, value):
 
 
 def test_an_array_without_dimensions_is_refused_as_units():
-    with pytest.raises(ValueError, match="units must be .*integer"):
+    with pytest.raises(ValueError, match=r"units must be .*integer"):
         models.letter_predictor(units=np.array(3.5))
 
 
@@ -464,35 +482,35 @@ def test_an_array_without_dimensions_is_refused_as_units():
     ids=["letter", "sales", "word", "sequence"],
 )
 def test_an_unknown_cell_is_told_with_those_there_are(build, cell):
-    with pytest.raises(ValueError, match='^cell must be one of "simple_rnn", "lstm", "gru", received') as caught:
+    with pytest.raises(ValueError, match=r'^cell must be one of "simple_rnn", "lstm", "gru", received') as caught:
         build(cell=cell)
     assert repr(cell) in str(caught.value)
 
 
 @pytest.mark.parametrize("activation", ["nope", "", 3, True, {}, {"class_name": "x"}, ["relu"]], ids=repr)
 def test_an_unknown_activation_is_told(activation):
-    with pytest.raises(ValueError, match="^activation must be None, a callable or the name of") as caught:
+    with pytest.raises(ValueError, match=r"^activation must be None, a callable or the name of") as caught:
         models.sequence_model(3, 1, 1, activation=activation)
     assert f"received {activation!r}" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [None, 1, "yes", 0.0, np.array([True])], ids=repr)
 def test_a_wrong_flag_is_told(value):
-    with pytest.raises(ValueError, match="^scale must be True or False, received") as caught:
+    with pytest.raises(ValueError, match=r"^scale must be True or False, received") as caught:
         models.sales_forecaster(scale=value)
     assert repr(value) in str(caught.value)
-    with pytest.raises(ValueError, match="^every_step must be True or False, received"):
+    with pytest.raises(ValueError, match=r"^every_step must be True or False, received"):
         models.sequence_model(3, 1, 1, every_step=value)
 
 
 def test_one_month_has_no_spread_to_scale_by():
-    with pytest.raises(ValueError, match="window must be at least 2 where scale is True .*received 1"):
+    with pytest.raises(ValueError, match=r"window must be at least 2 where scale is True .*received 1"):
         models.sales_forecaster(window=1)
     assert models.sales_forecaster(window=1, scale=False).input_shape == (None, 1, 1)
 
 
 def test_none_as_length_is_told_to_be_allowed():
-    with pytest.raises(ValueError, match="timesteps .* received 0; None takes any length"):
+    with pytest.raises(ValueError, match=r"timesteps .* received 0; None takes any length"):
         models.letter_predictor(timesteps=0)
 
 

@@ -43,7 +43,9 @@ def test_names_are_the_same_for_every_model_of_a_process():
 
 def test_every_layer_is_the_right_one():
     model = stack(layers.LSTM(4, return_sequences=True), layers.LSTM(3), layers.Dense(1))
-    assert [layer is named for layer, named in zip(model.layers, naming.layers(model).values(), strict=True)] == [True] * 3
+    assert [layer is named for layer, named in zip(model.layers, naming.layers(model).values(), strict=True)] == [
+        True
+    ] * 3
     weights = naming.weights(model)
     assert weights["lstm_1/recurrent_kernel"] is model.layers[1].cell.recurrent_kernel
     assert weights["dense/bias"] is model.layers[2].bias
@@ -97,9 +99,9 @@ def test_a_given_name_that_an_automatic_one_takes():
         (lambda: layers.SimpleRNN(2), True),
         (lambda: layers.Conv1D(2, 3), True),
         (lambda: layers.ConvLSTM1D(2, 3), True),
-        (lambda: layers.LeakyReLU(), True),
-        (lambda: layers.GlobalAveragePooling1D(), True),
-        (lambda: layers.BatchNormalization(), True),
+        (layers.LeakyReLU, True),
+        (layers.GlobalAveragePooling1D, True),
+        (layers.BatchNormalization, True),
         (lambda: layers.TimeDistributed(layers.Dense(1)), True),
         (lambda: layers.Bidirectional(layers.LSTM(1)), True),
     ],

@@ -1,4 +1,4 @@
-"""What the README says is so: its Python runs, its links and lessons exist, its shell commands are the project's own."""
+"""What the README says is so: its Python runs, its links exist, its commands are the project's own."""
 
 import pathlib
 import re

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import checks, events
+from rnn_tutorial import autodiff, checks, events
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -20,8 +20,8 @@ PICTURES_SHARE = 0.03
 class Observer(keras.callbacks.Callback):
     """Base of the callbacks that look at training and change nothing.
 
-    A subclass says what to do in `begin`, `record`, `look` and `finish`. Whatever goes wrong in there ends in one
-    warning, and training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
+    A subclass says what to do in `begin`, `record`, `look`, `finish` and `close`. Whatever goes wrong in there ends in
+    one warning, and training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
@@ -38,7 +38,9 @@ class Observer(keras.callbacks.Callback):
         self.log_dir = os.fspath(log_dir)
         self.every = checks.integer("every", every, at_least=1)
         self.run: Any = None  # the `events.Run` of the fit, from its beginning on
-        self._shared: Any = None
+        self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
+        self._looking = False
+        self._first: int | None = None  # epoch of this fit, which need not be 0
 
     def begin(self):
         """Before the first epoch. The model is built wherever Keras can build it."""
@@ -52,51 +54,53 @@ class Observer(keras.callbacks.Callback):
     def finish(self):
         """After the last epoch, also where training ended with an exception."""
 
+    def close(self):
+        """Let go of what was opened, whatever happened before."""
+
     def on_train_begin(self, logs=None):
         """Join the run of this fit."""
         self._shared = _Shared.of(self)
         self.run = self._shared.run
-        # `fit` tells no callback that it ended with an exception. Its list of callbacks dies with it, though.
-        watched = _callback_list()
-        if watched is not None:
-            weakref.finalize(watched, _leave, weakref.ref(self), self._shared)
-        with self._harmless():
-            self.begin()
-            self.run.flush()
+        self._looking = True
+        self._first = None
+        _when_training_is_over(self, self._shared)
+        self._safely(self.begin)
+        self._safely(self.run.flush)
 
     def on_epoch_end(self, epoch, logs=None):
         """Record this epoch, and look if it is due."""
-        if self._shared is None:
-            return
-        with self._harmless():
-            logs = dict(logs or {})
-            self.record(epoch, logs)
-            if epoch % self.every == 0:
-                self.look(epoch, logs)
-                self.run.flush()
+        logs = dict(logs or {})
+        self._first = epoch if self._first is None else self._first
+        self._safely(self.record, epoch, logs)
+        if (epoch - self._first) % self.every == 0:
+            self._safely(self.look, epoch, logs)
+            self._safely(self.run.flush)
 
     def on_train_end(self, logs=None):
         """Write what belongs at the end and leave the run."""
         if self._shared is not None:
             _leave(weakref.ref(self), self._shared)
 
-    @contextlib.contextmanager
-    def _harmless(self):
-        """Turn an error into one warning, after which this callback stays still."""
+    def _safely(self, function, *arguments):
+        """Call a function as long as this callback looks; an error becomes one warning and ends the looking."""
+        if not self._looking or self.run.broken:
+            return
         try:
-            yield
+            function(*arguments)
         except Exception as error:
-            shared, self._shared = self._shared, None
-            shared.leave(self)
+            if autodiff.is_write_error(error):
+                self.run.give_up(error)  # One warning for all who write to this run.
+                return
+            self._looking = False
             warnings.warn(
                 f"{type(self).__name__} stops looking: {type(error).__name__}: {error}. Training goes on.",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
 
     def picture_due(self, epoch):
         """Whether to draw at this epoch: the first, the second, the fourth, ... as long as drawing stays cheap."""
-        count = epoch // self.every + 1
+        count = (epoch - self._first) // self.every + 1
         return count & (count - 1) == 0 and self._shared.affords_picture()
 
     @contextlib.contextmanager
@@ -148,15 +152,30 @@ class _Shared:
         self._last_picture = seconds
 
 
-def _callback_list():
-    """The list of callbacks through which Keras is calling us, if it is."""
+def _when_training_is_over(observer, shared):
+    """Make sure that an observer leaves the run even if an exception ends training.
+
+    `fit` tells no callback of that. But its list of callbacks dies with it: at once where the exception is caught, at
+    the end of the program where it is not. A notebook keeps the exception, and `fit` with it; there the end of the cell
+    is what counts.
+    """
+    reference = weakref.ref(observer)
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
-        holder = frame.f_locals.get("self")
-        if isinstance(holder, keras.callbacks.CallbackList):
-            return holder
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList):
+            # The list holds the observer, so that it is still there when the list dies.
+            weakref.finalize(caller, _leave, lambda: observer, shared)
+            break
         frame = frame.f_back
-    return None
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+
+        def after_cell(*_):
+            shell.events.unregister("post_run_cell", after_cell)
+            _leave(reference, shared)
+
+        shell.events.register("post_run_cell", after_cell)
 
 
 def _leave(reference, shared):
@@ -164,9 +183,11 @@ def _leave(reference, shared):
     observer = reference()
     if observer is None or observer._shared is not shared:
         return
-    with observer._harmless():
-        observer.finish()
-        shared.run.flush()
-    if observer._shared is shared:
-        observer._shared = None
-        shared.leave(observer)
+    observer._safely(observer.finish)
+    observer._safely(observer.run.flush)
+    # What could not be done has been said before; here it is only about letting go.
+    with contextlib.suppress(Exception):
+        observer.close()
+    observer._shared = None
+    observer._looking = False
+    shared.leave(observer)

@@ -1,5 +1,7 @@
 """Keras' own TensorBoard callback, writing into the run of the others."""
 
+import contextlib
+
 import keras
 
 from rnn_tutorial import structure
@@ -23,8 +25,7 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
 
     def begin(self):
         """Open Keras' files in the folder that the run has taken."""
-        if self.run.broken:
-            return
+        self._writers = {}
         if self.model.built:
             self.run.graph(structure.graph(self.model))
         # Keras' own description of the model is what the Graphs tab fails on; see `structure.graph`.
@@ -39,19 +40,22 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
 
     def record(self, epoch, logs):
         """Write the scalars of the epoch."""
-        if not self.run.broken:
-            keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
+        keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
 
     def look(self, epoch, logs):
         """Hand them to the operating system."""
-        if not self.run.broken:
-            for writer in self._writers.values():
-                writer.flush()
+        for writer in self._writers.values():
+            writer.flush()
 
     def finish(self):
-        """Close Keras' files."""
-        if not self.run.broken:
-            keras.callbacks.TensorBoard.on_train_end(self)
+        """Write the last of them."""
+        keras.callbacks.TensorBoard.on_train_end(self)
+
+    def close(self):
+        """Close Keras' files, also where it could not write to them."""
+        for writer in self._writers.values():
+            with contextlib.suppress(Exception):
+                writer.close()
 
     # Keras' callback prepares here for summaries of each batch, and for a profiler; both are off.
     on_epoch_begin = keras.callbacks.Callback.on_epoch_begin
@@ -62,6 +66,4 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
 
     def on_test_end(self, logs=None):
         """Write validation results against the number of training steps."""
-        if self._shared is not None and not self.run.broken:
-            with self._harmless():
-                keras.callbacks.TensorBoard.on_test_end(self, logs)
+        self._safely(keras.callbacks.TensorBoard.on_test_end, self, logs)

@@ -1,0 +1,189 @@
+"""What this computer has and what it lacks, one line each, for `rnn-tutorial doctor`.
+
+A package is looked for, not imported: what is broken may be missing here too. Only what must be tried is tried.
+"""
+
+import importlib.util
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from importlib import metadata
+from typing import NamedTuple
+
+from rnn_tutorial import quiet
+
+# What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
+INSTALL_DOT = (
+    "install Graphviz' program `dot` (Debian: apt install graphviz, macOS: brew install graphviz, "
+    "Windows: winget install graphviz)"
+)
+_OLDEST, _NEWEST = (3, 10), (3, 13)  # of Python
+_EVENT_FILE = "tfevents"  # TensorBoard reads every file with this in its name
+
+
+class Finding(NamedTuple):
+    """One line: whether all is well, with what, and its version or what to type."""
+
+    is_well: bool
+    name: str
+    detail: str
+    is_necessary: bool = True
+
+
+def report(folder):
+    """Print what is found.
+
+    Args:
+        folder: `pathlib.Path` of the folder that runs are written to.
+
+    Returns:
+        Whether everything necessary is there.
+    """
+    all_found = True
+    for finding in _findings(folder):
+        hint = "" if finding.is_well or finding.is_necessary else " (not necessary)"
+        print(f"{'ok' if finding.is_well else '--'}  {finding.name:<14}  {finding.detail}{hint}", flush=True)
+        all_found = all_found and (finding.is_well or not finding.is_necessary)
+    return all_found
+
+
+def run_folders(folder):
+    """The folders with event files, `folder` and all below it, each of which TensorBoard shows as a run."""
+    seen = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        # TensorBoard follows links too; a link to a folder above would lead round and round.
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        if any(_EVENT_FILE in name for name in files):
+            yield pathlib.Path(here)
+
+
+def _findings(folder):
+    yield _python()
+    yield _package("TensorFlow", "tensorflow")
+    yield _keras()
+    yield _package("TensorBoard", "tensorboard")
+    yield _package("NumPy", "numpy")
+    yield _package("pandas", "pandas")
+    yield _package("matplotlib", "matplotlib")
+    yield _package("pydot", "pydot", is_necessary=False)
+    yield _package("graphviz", "graphviz", is_necessary=False)
+    yield _dot()
+    yield _setuptools()
+    yield _package("protobuf", "protobuf", module="google.protobuf")
+    yield _crc32c()
+    yield _writing(folder)
+    yield _event_files(folder)
+
+
+def _python():
+    is_supported = _OLDEST <= sys.version_info[:2] <= _NEWEST
+    oldest, newest = (".".join(map(str, version)) for version in (_OLDEST, _NEWEST))
+    advice = "" if is_supported else f"; install Python {oldest} to {newest}"
+    return Finding(is_supported, "Python", platform.python_version() + advice)
+
+
+def _package(name, distribution, module=None, is_necessary=True):
+    if _is_there(module or distribution):
+        return Finding(True, name, _version(distribution), is_necessary)
+    return Finding(False, name, f"pip install {distribution}", is_necessary)
+
+
+def _is_there(module):
+    """Whether Python would find a module. Its parent package is imported, the module itself is not."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # The parent is missing; something without a spec stands in its place.
+        return False
+
+
+def _version(distribution):
+    try:
+        return metadata.version(distribution) or "version unknown"
+    except metadata.PackageNotFoundError:
+        return "version unknown"
+
+
+def _keras():
+    """Keras is the one package that has to be started: only then is it known whether its backend runs."""
+    if not _is_there("keras"):
+        return Finding(False, "Keras", "pip install keras")
+    try:
+        quiet.start_keras()
+        import keras
+
+        backend = keras.config.backend()
+    except Exception as error:  # Whatever a broken installation may raise.
+        missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else "--upgrade keras tensorflow"
+        return Finding(False, "Keras", f"does not start ({_one_line(error)}); pip install {missing.partition('.')[0]}")
+    return Finding(True, "Keras", f"{_version('keras')} on {backend}")
+
+
+def _dot():
+    program = shutil.which("dot")
+    if program is None:
+        return Finding(False, "dot", f"{INSTALL_DOT}; until then diagrams are plainer", is_necessary=False)
+    try:
+        answer = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(False, "dot", f"{program} does not run ({_one_line(error)}); {INSTALL_DOT}", is_necessary=False)
+    version = (answer.stderr or answer.stdout).strip().removeprefix("dot - graphviz version ")
+    return Finding(True, "dot", f"{version}, {program}", is_necessary=False)
+
+
+def _setuptools():
+    # TensorBoard 2.20 imports pkg_resources, which setuptools brought along until it was removed.
+    needs_more = _is_there("tensorboard") and _version("tensorboard").startswith("2.20.")
+    if _is_there("setuptools") and needs_more and not _is_there("pkg_resources"):
+        advice = f'{_version("setuptools")} is too new for TensorBoard 2.20; pip install "setuptools<81"'
+        return Finding(False, "setuptools", advice)
+    return _package("setuptools", "setuptools")
+
+
+def _crc32c():
+    """Checksums in pure Python are right too, but cost more than all the rest of writing an event file."""
+    name = "google-crc32c"
+    if not _is_there("google_crc32c"):
+        return Finding(False, name, f"pip install {name}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It warns of what is said below.
+            import google_crc32c
+    except Exception as error:
+        return Finding(False, name, f"does not start ({_one_line(error)}); pip install --force-reinstall {name}")
+    if google_crc32c.implementation == "c":
+        return Finding(True, name, f"{_version(name)}, in C")
+    advice = f"{_version(name)} in pure Python, which is slow; pip install --force-reinstall {name}"
+    return Finding(False, name, advice, is_necessary=False)
+
+
+def _writing(folder):
+    """Write a file where runs go, or, before that folder exists, in the one where it would be made."""
+    name = "writing"
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"x")
+    except OSError as error:
+        return Finding(False, name, f"nothing can be written to {folder} ({error.strerror}); choose another folder")
+    return Finding(True, name, f"to {folder}" + ("" if folder.exists() else ", which the first run will make"))
+
+
+def _event_files(folder):
+    runs = sum(1 for _ in run_folders(folder))
+    if runs == 0:
+        advice = f"none below {folder} yet; run a lesson or rnn-tutorial forecast"
+        return Finding(False, "event files", advice, is_necessary=False)
+    return Finding(True, "event files", f"{runs} run{'s' * (runs != 1)} below {folder}", is_necessary=False)
+
+
+def _one_line(error):
+    return " ".join(f"{type(error).__name__}: {error}".split())
