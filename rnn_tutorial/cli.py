@@ -69,6 +69,8 @@ def main(argv=None):
         # Whoever read our output has gone. Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ImportError as error:
+        return _complain(f"{error}; `{_PROGRAM} doctor` tells what is missing", 1, arguments)
     except Exception as error:
         return _complain(f"{type(error).__name__}: {error}", 1, arguments)
 

@@ -84,7 +84,7 @@ def forecast(history, forecasts, unit="sales", actual=None):
         history: pandas.Series with a PeriodIndex.
         forecasts: {method: pandas.Series with a PeriodIndex}; the first one is drawn in front.
         unit: What the series counts, for the axis.
-        actual: pandas.Series of what came, where that is known.
+        actual: pandas.Series of the true values, where they are known.
 
     Returns:
         A matplotlib `Figure`.
@@ -107,7 +107,7 @@ def forecast(history, forecasts, unit="sales", actual=None):
             **front,
         )
     if actual is not None:
-        axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label="what came", zorder=6)
+        axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label="actual", zorder=6)
     axes.axvline(_dates(history)[-1], color=GREY, linewidth=0.8)
     axes.set_xlabel("month")
     axes.set_ylabel(unit)

@@ -23,6 +23,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 _NOT_OURS = "__array__ implementation doesn't accept a copy keyword"
 
 
+def pytest_terminal_summary(terminalreporter):
+    """In CI everything that a test may need is there: a skip there is a failure."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped, which CI does not allow", red=True)
+        terminalreporter._session.exitstatus = 1
+
+
 def pytest_configure(config):
     config.addinivalue_line("filterwarnings", f"ignore:{_NOT_OURS}:DeprecationWarning")
 

@@ -165,6 +165,12 @@ def test_debug_shows_where(capsys, monkeypatch, arguments):
     assert shown.endswith("rnn-tutorial: error: KeyError: 'nothing'\n")
 
 
+def test_a_missing_package_is_a_case_for_the_doctor(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rnn_tutorial.data", None)
+    assert cli.main(["letters", "a"]) == 1
+    assert one_error(capsys).endswith("; `rnn-tutorial doctor` tells what is missing")
+
+
 def test_interrupted(capsys, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt

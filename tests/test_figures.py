@@ -161,9 +161,9 @@ def test_forecast_shows_every_method():
     (axes,) = figure.axes
     assert axes.get_xlabel() == "month"
     assert axes.get_ylabel() == "pieces sold"
-    assert labels(axes) == ["history", "lstm", "last value", "drift", "what came"]
+    assert labels(axes) == ["history", "lstm", "last value", "drift", "actual"]
     lines = {line.get_label(): line for line in axes.get_lines()}
-    for name, expected in {"history": series, **forecasts, "what came": actual}.items():
+    for name, expected in {"history": series, **forecasts, "actual": actual}.items():
         assert lines[name].get_ydata().tolist() == expected.tolist()
         shown = pd.DatetimeIndex(lines[name].get_xdata())
         assert [(date.year, date.month) for date in shown] == [(month.year, month.month) for month in expected.index]

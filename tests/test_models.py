@@ -289,8 +289,10 @@ def test_a_small_spread_around_a_large_level_is_not_lost(forecaster):
     assert np.array_equal(large - np.float32(1e7), small)
     expected = predictions(forecaster, small).astype("float64") + 1e7
     np.testing.assert_allclose(predictions(forecaster, large), expected, rtol=0, atol=1)
-    # The mean of the large ones is off by more than their spread if they are just added up in float32.
     assert np.abs(expected - 1e7 - 9).max() < 3
+    # What the network gets to see is the same: a mean of the large ones, rounded to float32, would shift it.
+    scale = forecaster.get_layer("scale")
+    np.testing.assert_allclose(predictions(scale, large), predictions(scale, small), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 650.0, -3.5, 1e20, 1e-20])
