@@ -46,10 +46,17 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
+# (An editable installation makes setuptools warn of something that is not the reader's concern.)
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
+
 $(VENV)/lessons: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt -e .
+	$(INSTALL) -r requirements.txt -e .
 	@touch $@
 
-$(VENV)/test $(VENV)/lint: $(VENV)/%: requirements.txt pyproject.toml | $(VENV)/lessons
-	$(BIN)/python -m pip install --quiet -e ".[$*]"
+$(VENV)/test: EXTRAS := test,jax
+$(VENV)/lint: EXTRAS := lint
+$(VENV)/test $(VENV)/lint: requirements.txt pyproject.toml | $(VENV)/lessons
+	$(INSTALL) -e ".[$(EXTRAS)]"
 	@touch $@
+
+.NOTPARALLEL:

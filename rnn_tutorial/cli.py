@@ -285,10 +285,13 @@ def _forecast(arguments):
     with _user_input():
         series = sales.read_csv(arguments.file, arguments.date, arguments.value, horizon)
         window = _window(len(series), arguments.window, horizon)
-        sales.windows(series, window, horizon)  # Refuses numbers that are too large for the network.
+        outputs = forecasting.choose_outputs(len(series), window, horizon)
+        sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
     print(f"Read {len(series)} months of {series.name!r}, {_month(series.index[0])} to {_month(series.index[-1])}.")
     if arguments.window is None and window < forecasting.LONGEST_WINDOW:
         print(f"That is too short to read {forecasting.LONGEST_WINDOW} months at once; the network reads {window}.")
+    if horizon > 1:
+        print(f"It forecasts {'all months at once' if outputs == horizon else 'one month, and that repeatedly'}.")
     with _claimed(arguments.output) as folder:
         quiet.start_keras()
         from rnn_tutorial import callbacks
@@ -296,7 +299,7 @@ def _forecast(arguments):
         model = forecasting.train(
             series,
             window,
-            horizon=horizon,
+            horizon=outputs,
             epochs=arguments.epochs,
             seed=arguments.seed,
             callbacks=[_progress(arguments.epochs), *callbacks.observe(folder / _RUN)],
@@ -314,38 +317,15 @@ def _forecast(arguments):
 
 
 def _window(months, asked, horizon):
-    """The window asked for, or the usual one; where that leaves too little to train on, the longest that works."""
+    """The window asked for, if a month is left to train on and one to validate on, or the usual one."""
     from rnn_tutorial import forecasting
 
-    longest = next((window for window in range(months - horizon, 1, -1) if _works(months, window, horizon)), None)
-    if longest is None:
-        needed = next(number for number in itertools.count(months) if _works(number, 2, horizon))
-        raise ValueError(
-            f"{months} months are too few to learn to forecast --horizon {horizon} months; "
-            f"expected at least {needed} months, or a shorter horizon"
-        )
+    usual = forecasting.choose_window(months, horizon)
     if asked is None:
-        return min(forecasting.choose_window(months, horizon), longest)
-    if asked > longest:
-        raise ValueError(
-            f"--window {asked} is too long for {months} months and --horizon {horizon}; the longest that works is "
-            f"{longest}"
-        )
+        return usual
+    if asked > months - 2:
+        raise ValueError(f"--window {asked} is too long for {months} months; the longest that works is {months - 2}")
     return asked
-
-
-def _works(months, window, horizon):
-    """Whether both a window to train on and one to validate on exist."""
-    import numpy as np
-
-    from rnn_tutorial.data import sales
-
-    count = months - window - horizon + 1
-    try:
-        sales.split(np.empty((count, 1)), np.empty((count, horizon)))
-    except ValueError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

@@ -1,11 +1,14 @@
 """Arrays in, matplotlib `Figure` out. No Keras, and no pyplot: nothing here needs a screen or keeps a window open."""
 
+import functools
 import io
 from typing import Any
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
@@ -22,6 +25,33 @@ def png(figure, dpi=100):
     # White behind everything: TensorBoard's dark theme would swallow black labels on nothing.
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
+
+
+def legible(text, instead="value"):
+    """Make a text that comes from elsewhere fit for a picture.
+
+    Args:
+        text: The text, such as the name of a column.
+        instead: What to write where no installed font has the text's letters.
+
+    Returns:
+        The text, and the family of the font that has its letters.
+    """
+    for family in _families():
+        letters = FT2Font(font_manager.findfont(family)).get_charmap()
+        if all(ord(letter) in letters for letter in str(text)):
+            # Two dollar signs would be read as mathematics.
+            return str(text).replace("$", r"\$"), family
+    return instead, _families()[0]
+
+
+@functools.cache
+def _families():
+    """The font that comes with matplotlib, and those for Chinese that are installed."""
+    chinese = "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei"
+    of_systems = "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Arial Unicode MS"
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(family for family in (*chinese, *of_systems) if family in installed)]
 
 
 def curves(history, epochs=None):
@@ -110,7 +140,8 @@ def forecast(history, forecasts, unit="sales", actual=None):
         axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label="actual", zorder=6)
     axes.axvline(_dates(history)[-1], color=GREY, linewidth=0.8)
     axes.set_xlabel("month")
-    axes.set_ylabel(unit)
+    label, family = legible(unit)
+    axes.set_ylabel(label, family=family)
     axes.grid(alpha=0.3)
     handles, labels = axes.get_legend_handles_labels()
     order = [0, *reversed(range(1, len(forecasts) + 1)), *range(len(forecasts) + 1, len(labels))]

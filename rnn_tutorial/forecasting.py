@@ -29,6 +29,26 @@ def choose_window(observations, horizon=1):
     return min(LONGEST_WINDOW, (observations - horizon) // 2)
 
 
+def choose_outputs(observations, window, horizon):
+    """Number of months to forecast at once: all of them, or one, to be repeated, where the series is short.
+
+    All at once leaves fewer windows to learn from, because their targets are longer and must not reach into the
+    validation part; it is chosen where there are at least two training windows for each month.
+    """
+    horizon = checks.integer("horizon", horizon, at_least=1)
+    return horizon if _training_windows(observations, window, horizon) >= 2 * horizon else 1
+
+
+def _training_windows(observations, window, horizon):
+    """How many windows `sales.split` leaves to train on."""
+    count = observations - window - horizon + 1
+    try:
+        (_, y), _ = sales.split(np.empty((count, 1)), np.empty((count, horizon)))
+    except ValueError:
+        return 0
+    return len(y)
+
+
 def train(
     series,
     window=None,
@@ -70,6 +90,11 @@ def train(
     epochs = checks.integer("epochs", epochs, at_least=1)
     seed = checks.integer("seed", seed, at_least=0)
     window = choose_window(len(series), horizon) if window is None else checks.integer("window", window, at_least=2)
+    if _training_windows(len(series), window, horizon) == 0:
+        raise ValueError(
+            f"series must have more observations for window={window} and horizon={horizon}, received {len(series)}: no "
+            "windows are left to train and to validate on; horizon=1 takes fewer, and `forecast` repeats it"
+        )
     (x, y), validation = sales.split(*sales.windows(series, window, horizon))
     keras.utils.set_random_seed(seed)
     model = models.sales_forecaster(window=window, horizon=horizon, cell=cell)

@@ -82,6 +82,34 @@ def rows_of_a_picture():
     return functional((784,), lambda x: layers.Dense(10)(layers.LSTM(4)(layers.Reshape((28, 28))(x))))
 
 
+def past_a_layer():
+    """The input goes to the second layer too, beside what the first one makes of it."""
+
+    def build(x):
+        joined = layers.concatenate([layers.LSTM(2, return_sequences=True, name="first")(x), x])
+        return layers.Dense(1)(layers.LSTM(3, name="second")(joined))
+
+    return functional((4, 2), build)
+
+
+def states_handed_on():
+    def build(x):
+        sequence, *states = layers.LSTM(3, return_sequences=True, return_state=True)(x)
+        return layers.Dense(1)(layers.LSTM(3)(sequence, initial_state=states))
+
+    return functional((4, 2), build)
+
+
+def shared_with_another_model():
+    shared = layers.LSTM(3)
+    functional((5, 2), shared)
+    return functional((7, 2), lambda x: layers.Dense(1)(shared(x)))
+
+
+def sequence_then(layer):
+    return functional((4, 2), lambda x: layers.Dense(5)(layer(layers.LSTM(3, return_sequences=True)(x))))
+
+
 RECURRENT = {
     "letter_predictor": models.letter_predictor,
     "sales_forecaster": models.sales_forecaster,
@@ -108,6 +136,26 @@ RECURRENT = {
     "two branches": two_branches,
     "encoder and decoder": encoder_and_decoder,
     "rows of a picture": rows_of_a_picture,
+    "past a layer": past_a_layer,
+    "states handed on": states_handed_on,
+    "states alone": lambda: functional((4, 2), lambda x: layers.Dense(1)(layers.LSTM(3, return_state=True)(x)[1])),
+    "shared with another model": shared_with_another_model,
+    "the mean over time": lambda: sequence_then(layers.GlobalAveragePooling1D()),
+    "all steps in a row": lambda: sequence_then(layers.Flatten()),
+    "one step of them": lambda: sequence_then(lambda x: x[:, -1]),
+}
+# Those that no row of steps can show: no picture is as good as one of them.
+NO_CHAIN = {
+    "two inputs",
+    "two branches",
+    "encoder and decoder",
+    "past a layer",
+    "states handed on",
+    "states alone",
+    "shared with another model",
+    "the mean over time",
+    "all steps in a row",
+    "one step of them",
 }
 OTHERS = {
     "digit_classifier": models.digit_classifier,
@@ -128,7 +176,7 @@ def test_the_layers_of_every_model_are_drawn(drawer, name):
 def test_every_recurrent_model_is_drawn_unrolled(drawer, name):
     content = diagrams.unrolled_diagram(RECURRENT[name]())
     if content is None:  # rather nothing than a network that is not this one
-        assert name in ("two inputs", "two branches", "encoder and decoder")
+        assert name in NO_CHAIN
     else:
         check_picture(content)
 
@@ -195,7 +243,7 @@ def recurrent_layers(model):
 def test_the_weights_stand_once_with_their_shapes(name):
     model = RECURRENT[name]()
     if diagrams._unrolled_boxes(model) is None:
-        assert name in ("two inputs", "two branches", "encoder and decoder")
+        assert name in NO_CHAIN
         return
     recurrent = list(recurrent_layers(model))
     boxes = weight_boxes(model)
@@ -347,6 +395,23 @@ def test_time_is_that_of_the_recurrent_layer_and_not_of_the_input():
     texts, _ = scene(rows_of_a_picture())
     assert "lstm\nh_28, c_28  (4,)" in texts
     assert not [text for text in texts if "784" in text and "h_" in text]
+
+
+@pytest.mark.parametrize("name", ["the mean over time", "all steps in a row", "one step of them"])
+def test_what_reads_the_whole_sequence_stands_once(name):
+    if diagrams._unrolled_boxes(RECURRENT[name]()) is None:
+        return
+    texts, _ = scene(RECURRENT[name]())
+    assert not [text for text in texts if "(id)" in text], "ids are what an embedding reads"
+    assert texts.count("dense\n(5,)") == 1
+
+
+def test_steps_of_a_layer_are_those_of_this_model():
+    if diagrams._unrolled_boxes(shared_with_another_model()) is None:
+        return
+    texts, _ = scene(shared_with_another_model())
+    assert "lstm\nh_7, c_7  (3,)" in texts
+    assert "x_7  (2,)" in texts
 
 
 # Layers without dot

@@ -206,6 +206,15 @@ def test_choose_window_with_a_wrong_horizon(wrong):
         forecasting.choose_window(30, wrong)
 
 
+@pytest.mark.parametrize(
+    ("observations", "window", "horizon", "outputs"),
+    # 36 months, 12 to read and 12 ahead: 13 windows, 3 to validate, 11 whose targets reach into those.
+    [(12, 4, 3, 1), (36, 12, 12, 1), (120, 12, 12, 12), (48, 12, 3, 3), (12, 4, 1, 1), (20, 4, 12, 1)],
+)
+def test_all_months_at_once_only_where_the_series_is_long(observations, window, horizon, outputs):
+    assert forecasting.choose_outputs(observations, window, horizon) == outputs
+
+
 # Forecasts of a network
 
 
@@ -366,7 +375,7 @@ def test_training_does_not_depend_on_what_was_random_before():
     [
         ({"window": 1}, "^window must be an integer of at least 2, received 1"),
         ({"window": 5.0}, "^window must be an integer of at least 2, received 5.0"),
-        ({"window": 12}, "series has 12 observations"),
+        ({"window": 12}, "no windows are left to train and to validate on"),
         ({"horizon": 0}, "^horizon must be an integer of at least 1, received 0"),
         ({"horizon": 5}, r"horizon \+ 8 = 13 observations, received 12"),
         ({"epochs": 0}, "^epochs must be an integer of at least 1, received 0"),

@@ -380,7 +380,9 @@ def _only_candidate(table: _Table, argument: str, contents: str, candidates: lis
     if candidates:
         names = _listed(table.names[index] for index in candidates)
         found = f"{len(candidates)} columns hold {contents}, {names}"
-        raise _refusal(table.file, None, found, f"one of them to be named with {argument}=")
+        raise _refusal(
+            table.file, None, found, f"one of them to be named with {argument}= (--{argument} on the command line)"
+        )
     row = table.rows[0]
     kind = "date" if argument == "date" else "numeric"
     found = f"no {kind} column among {_listed(table.names)} (row {row.line} holds {_listed(row.cells[:4])})"
