@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import sys
 import types
 import warnings
 import zipfile
@@ -281,6 +282,7 @@ def test_watched_training_is_the_same_to_the_last_bit(tmp_path, way):
 def test_random_numbers_go_on_as_if_nobody_had_looked(tmp_path):
     drawn = []
     for watching in ([], observe(tmp_path / "run")):
+        keras.utils.clear_session()  # Not every Keras starts its generator anew with a new seed.
         fit(simple(), watching, epochs=2)
         drawn.append((np.random.random(), float(keras.random.uniform(()))))
     assert drawn[0] == drawn[1]
@@ -639,11 +641,30 @@ def test_training_that_ends_with_an_exception_leaves_its_curves(
     assert open_event_files(folder) == []
 
 
-def test_an_interrupted_notebook_has_its_curves_at_once(tmp_path, open_event_files):
-    # It keeps the exception, to show where it came from, and goes on.
+def test_an_interrupted_notebook_has_its_curves_with_the_end_of_the_cell(
+    tmp_path, monkeypatch, read_values, our_event_file, open_event_files
+):
+    # A notebook keeps the exception, to show where it came from, and with it all that `fit` holds.
+    class Events:
+        def __init__(self):
+            self.functions = []
+
+        def register(self, event, function):
+            assert event == "post_run_cell"
+            self.functions.append(function)
+
+        def unregister(self, event, function):
+            self.functions.remove(function)
+
+    shell = types.SimpleNamespace(events=Events())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
     with pytest.raises(KeyboardInterrupt) as kept:
         fit(simple(), [LearningCurves(tmp_path / "run"), Stop(KeyboardInterrupt)], epochs=9)
+    for function in list(shell.events.functions):
+        function("result")
+    assert max(read_values(our_event_file(tmp_path / "run"))["images"]["curves"]) == 2
     assert open_event_files(tmp_path) == []
+    assert shell.events.functions == []
     assert kept.value.__traceback__ is not None
 
 

@@ -215,6 +215,24 @@ def test_all_months_at_once_only_where_the_series_is_long(observations, window, 
     assert forecasting.choose_outputs(observations, window, horizon) == outputs
 
 
+@pytest.mark.parametrize(
+    ("observations", "window", "horizon", "outputs"),
+    [
+        # 11 windows: 3 validate, 2 overlap with them, 6 are left; of 10 windows 5 are.
+        (25, 12, 3, 3),
+        (24, 12, 3, 1),
+        # 47 windows: 12 validate, 11 overlap, 24 are left; of 46 windows 23 are.
+        (70, 12, 12, 12),
+        (69, 12, 12, 1),
+        (12, 4, 3, 1),
+        (300, 12, 1, 1),
+        (12, 12, 3, 1),
+    ],
+)
+def test_all_months_at_once_where_there_are_windows_enough(observations, window, horizon, outputs):
+    assert forecasting.choose_outputs(observations, window, horizon) == outputs
+
+
 # Forecasts of a network
 
 
