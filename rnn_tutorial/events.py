@@ -6,10 +6,12 @@ An event file is a sequence of TFRecords, each holding one `Event` message. The 
 
 import contextlib
 import itertools
+import math
 import os
 import pathlib
 import socket
 import struct
+import sys
 import time
 import warnings
 import weakref
@@ -62,15 +64,18 @@ def histogram_buckets(values, buckets=BUCKETS):
         bucket holds the count.
     """
     values = np.asarray(values).ravel().astype(np.float64)
-    finite = np.isfinite(values)
-    nonfinite = values.size - int(np.count_nonzero(finite))
-    if nonfinite:
-        values = values[finite]
     table = np.zeros((buckets, 3))
     if values.size == 0:
-        return table, nonfinite
+        return table, 0
     low, high = values.min(), values.max()
-    if high / 2 - low / 2 > np.finfo(np.float64).max / 8:
+    nonfinite = 0
+    if not (math.isfinite(low) and math.isfinite(high)):  # One NaN makes both NaN.
+        finite = values[np.isfinite(values)]
+        nonfinite = values.size - finite.size
+        if finite.size == 0:
+            return table, nonfinite
+        values, low, high = finite, finite.min(), finite.max()
+    if high / 2 - low / 2 > sys.float_info.max / 8:
         # The range, or a step on the way to it, is beyond float64: count at a quarter of the size, and give the edges
         # back at full size.
         table, _ = histogram_buckets(values / 4, buckets)
@@ -83,11 +88,11 @@ def histogram_buckets(values, buckets=BUCKETS):
         return table, nonfinite
     values -= low
     values /= width
+    counts = np.bincount(values.astype(np.intp), minlength=buckets)
     # The largest value lies on the last edge and belongs into the last bucket.
-    np.minimum(values, buckets - 1, out=values)
+    counts[buckets - 1] += counts[buckets:].sum()
     edges = np.linspace(low, high, buckets + 1)
-    table[:, 0], table[:, 1] = edges[:-1], edges[1:]
-    table[:, 2] = np.bincount(values.astype(np.intp), minlength=buckets)
+    table[:, 0], table[:, 1], table[:, 2] = edges[:-1], edges[1:], counts[:buckets]
     return table, nonfinite
 
 

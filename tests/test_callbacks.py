@@ -657,7 +657,7 @@ def test_an_interrupted_notebook_has_its_curves_with_the_end_of_the_cell(
             self.functions.remove(function)
 
     shell = types.SimpleNamespace(events=Events())
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0)))
     with pytest.raises(KeyboardInterrupt) as kept:
         fit(simple(), [LearningCurves(tmp_path / "run"), Stop(KeyboardInterrupt)], epochs=9)
     for function in list(shell.events.functions):
