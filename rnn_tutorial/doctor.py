@@ -77,7 +77,7 @@ def _findings(folder):
     yield _package("pydot", "pydot", is_necessary=False)
     yield _package("graphviz", "graphviz", is_necessary=False)
     yield _dot()
-    yield _setuptools()
+    yield _package("setuptools", "setuptools")
     yield _package("protobuf", "protobuf", module="google.protobuf")
     yield _crc32c()
     yield _writing(folder)
@@ -137,15 +137,6 @@ def _dot():
         return Finding(False, "dot", f"{program} does not run ({_one_line(error)}); {INSTALL_DOT}", is_necessary=False)
     version = (answer.stderr or answer.stdout).strip().removeprefix("dot - graphviz version ")
     return Finding(True, "dot", f"{version}, {program}", is_necessary=False)
-
-
-def _setuptools():
-    # TensorBoard 2.20 imports pkg_resources, which setuptools brought along until it was removed.
-    needs_more = _is_there("tensorboard") and _version("tensorboard").startswith("2.20.")
-    if _is_there("setuptools") and needs_more and not _is_there("pkg_resources"):
-        advice = f'{_version("setuptools")} is too new for TensorBoard 2.20; pip install "setuptools<81"'
-        return Finding(False, "setuptools", advice)
-    return _package("setuptools", "setuptools")
 
 
 def _crc32c():

@@ -795,16 +795,6 @@ def test_doctor_knows_which_python_is_supported(capsys, monkeypatch, tmp_path):
     assert (mark, detail) == ("--", f"{sys.version.split()[0]}; install Python 3.98 to 3.99")
 
 
-def test_doctor_knows_which_setuptools_tensorboard_needs(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pkg_resources", None)
-    assert doctor._setuptools().is_well
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda name: "2.20.0" if name == "tensorboard" else real(name))
-    finding = doctor._setuptools()
-    assert not finding.is_well
-    assert finding.detail.endswith('pip install "setuptools<81"')
-
-
 @pytest.mark.skipif(os.name != "posix", reason="links need a privilege there")
 def test_run_folders_follow_links_once(tmp_path):
     inside, outside = tmp_path / "logs" / "run", tmp_path / "elsewhere"
