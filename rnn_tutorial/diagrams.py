@@ -4,11 +4,13 @@ Graphviz' program `dot` (and `neato`, which comes with it) draws; where it is mi
 """
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import pathlib
 import shutil
 import tempfile
+from typing import Any
 
 import keras
 
@@ -52,18 +54,14 @@ def has_dot():
 
 def layers_diagram(model):
     """Draw the layers of a model with shapes, names and activations, as the bytes of a PNG file."""
+    # Asked of Keras only once `dot` is known to be there: without it, plot_model raises in a script, but in a notebook
+    # prints a line and draws nothing.
     if has_dot():
-        # Asked of Keras only once `dot` is known to be there: without it, plot_model raises in a script, but in a
-        # notebook prints a line and draws nothing.
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+            # What Graphviz cannot read, such as a layer's name with < and >, is drawn below.
             path = pathlib.Path(folder) / "model.png"
             keras.utils.plot_model(
-                model,
-                to_file=path,
-                show_shapes=True,
-                show_layer_names=True,
-                show_layer_activations=True,
-                dpi=110,
+                model, to_file=path, show_shapes=True, show_layer_names=True, show_layer_activations=True, dpi=110
             )
             return path.read_bytes()
     return figures.png(figures.boxes(*_layer_boxes(model)))
@@ -126,7 +124,7 @@ def _layer_boxes(model):
         row = depth[name] = 1 + max((depth.get(source, -1) for source in sources[name]), default=-1)
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
         text = f"{name} ({type(layer).__name__}{', ' + activation if activation else ''})"
-        shape = structure.output_shape(layer)
+        shape = structure.output_shape(model, layer)
         text += f"\n{shape}" if shape else ""
         text += f"\n{layer.count_params():,} parameters" if layer.built and layer.weights else ""
         nodes[name] = Node(x=3.1 * rows[row], y=-1.1 * row, text=text, width=2.8, height=0.7, fill=_FILLS[0])
@@ -140,17 +138,16 @@ def _layer_boxes(model):
 
 
 def _unrolled_boxes(model):
-    """(nodes, edges), or None for a model that has no recurrent layers or is no chain of layers."""
+    """(nodes, edges), or None for a model that has no recurrent layers or cannot be drawn as a chain of layers."""
     chain = _chain(model)
     if chain is None:
         return None
-    recurrent = [number for number, (_, layer) in enumerate(chain) if _is_recurrent(layer)]
+    recurrent = [number for number, stage in enumerate(chain) if _is_recurrent(stage.layer)]
     first, last = recurrent[0], recurrent[-1]
-    timesteps = chain[first][1].input.shape[1]
-    if any(layer.input.shape[1] != timesteps for _, layer in chain[first : last + 1]):
+    timesteps = chain[first].reads[1]
+    if any(stage.reads[1] != timesteps for stage in chain[first : last + 1]):
         return None  # Two lengths of time would need two time axes.
     columns = _columns(timesteps)
-    every_step = _shape_of_output(chain[last][1], 3) is not None
 
     pitch, row_height = 1.75, 1.25
     nodes: list[Node] = []
@@ -181,45 +178,54 @@ def _unrolled_boxes(model):
     if isinstance(model.input_shape, tuple) and model.input_shape[1:2] == (timesteps,):
         features = _per_step(model.input_shape)
         below = place(row, lambda t: f"x_{t}  {features}", steps)
-    for number, (name, layer) in enumerate(chain[: last + 1]):
-        if not _is_recurrent(layer) and (_shape_of_output(layer, 3) or (None, "none"))[1] != timesteps:
-            continue  # What comes before the recurrent layers and has no time steps, or others.
-        row += 1
+    for number, stage in enumerate(chain[: last + 1]):
         color, fill = _LINES[number % len(_LINES)], _FILLS[number % len(_FILLS)]
-        if not _is_recurrent(layer):
-            shape = _per_step(_shape_of_output(layer, 3) or ())
-            above = place(row, lambda t, name=name, shape=shape: f"{name}\n{shape}", steps, fill=fill, line=color)
+        if not _is_recurrent(stage.layer):
+            if not stage.is_sequence(timesteps):
+                continue  # What comes before the recurrent layers and has no time steps, or others.
+            row += 1
+            text = f"{stage.name}\n{_per_step(stage.gives)}"
+            above = place(row, lambda t, text=text: text, steps, fill=fill, line=color)
             rise(below, above, color)
             below = above
             continue
-        state = "h_{t}, c_{t}" if _has_cell_state(layer) else "h_{t}"
-        size = f"({_units(layer)},)"
-        above = place(
-            row,
-            lambda t, name=name, state=state, size=size: f"{name}\n{state.format(t=t)}  {size}",
-            steps,
-            fill=fill,
-            line=color,
-            width=1.25,
-        )
+        row += 1
+        state = "h_{t}, c_{t}" if _has_cell_state(stage.layer) else "h_{t}"
+        text = f"{stage.name}\n{state}  ({_units(stage.layer)},)"
+        above = place(row, lambda t, text=text: _at(text, t), steps, fill=fill, line=color, width=1.25)
         rise(below, above, color)
-        _pass_on_state(nodes, edges, above, columns, state, color, both=isinstance(layer, keras.layers.Bidirectional))
-        _share_weights(nodes, edges, above, name, layer, color, fill)
+        is_both_ways = isinstance(stage.layer, keras.layers.Bidirectional)
+        _pass_on_state(nodes, edges, above, columns, state, color, both=is_both_ways)
+        _share_weights(nodes, edges, above, stage.name, stage.layer, color, fill)
         below = above
 
-    where = steps if every_step else steps[-1:]
-    for name, layer in chain[last + 1 :]:
+    is_sequence = chain[last].is_sequence(timesteps)
+    if not is_sequence:
+        below = {max(below): below[max(below)]}  # The last layer hands on its last state only.
+    for stage in chain[last + 1 :]:
         row += 1
-        shape = _per_step(_shape_of_output(layer, 3) or ()) if every_step else _vector(_shape_of_output(layer, 2))
-        activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-        text = f"{name}{'' if activation == 'linear' else ', ' + activation}\n{shape}"
-        above = place(row, lambda t, text=text: text, where, width=1.4, fill="#FFFFFF")
-        if not every_step:
-            nodes[:] = [node for node in nodes if not (node.text == "· · ·" and node in above.values())]
-            above = {n: node for n, node in above.items() if columns[n] is not None}
-        rise(below, above)
+        if is_sequence and len(stage.reads) < 3:
+            return None  # An operation has made one of many steps, and nobody knows how.
+        is_sequence = stage.is_sequence(timesteps)
+        activation = getattr(getattr(stage.layer, "activation", None), "__name__", "linear")
+        shape = _per_step(stage.gives) if is_sequence else _vector(stage.gives)
+        text = f"{stage.name}{'' if activation == 'linear' else ', ' + activation}\n{shape}"
+        if is_sequence:
+            above = place(row, lambda t, text=text: text, steps, width=1.4)
+            rise(below, above)
+        else:
+            node = Node(x=max(below) * pitch, y=row * row_height, text=text, width=1.4)
+            nodes.append(node)
+            above = {max(below): node}
+            # What reads a sequence reads each of its steps.
+            edges.extend(Edge(each, node) for each in below.values() if each.line)
         below = above
     return nodes, edges
+
+
+def _at(text, step):
+    """Text of a cell at a step; `{t}` stands for it."""
+    return text.replace("{t}", str(step))
 
 
 def _pass_on_state(nodes, edges, cells, columns, state, color, both):
@@ -259,38 +265,61 @@ def _share_weights(nodes, edges, cells, name, layer, color, fill):
         before = point
 
 
-def _chain(model):
-    """(name, layer) from the input through all recurrent layers to the output, or None where there is no such chain.
+@dataclasses.dataclass
+class _Stage:
+    """One layer of a chain, with the shapes of the one array it reads and the one it gives."""
 
-    A layer may read the model's input besides the layer before it. A nested model is opened if there are recurrent
-    layers in it.
+    name: str
+    layer: Any
+    reads: tuple
+    gives: tuple
+
+    def is_sequence(self, timesteps):
+        """Whether it gives something at each time step."""
+        return len(self.gives) >= 3 and self.gives[1] == timesteps
+
+
+def _chain(model):
+    """List of `_Stage` from the input through all recurrent layers to the output, or None where there is no such chain.
+
+    After the recurrent layers a layer may read the model's input besides the layer before it. A nested model is opened
+    if there are recurrent layers in it.
     """
     layers = naming.top_layers(model)
-    holders = [name for name, layer in layers.items() if _holds_recurrent(layer)]
-    if not holders or not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
-        return None  # What a subclassed model does with its layers is known to its code alone.
+    holders = {name for name, layer in layers.items() if _holds_recurrent(layer)}
+    if not holders or not structure.knows_connections(model):
+        return None
     sources = structure.sources(model)
-    names = [holders[0]]
+    names = [next(name for name in layers if name in holders)]
     while before := sources[names[0]]:
         if len(before) > 1:
             return None
         names.insert(0, before[0])
     while after := [name for name, given in sources.items() if names[-1] in given]:
         others = [layers[source] for source in sources[after[0]] if source != names[-1]]
+        is_past_recurrent = not holders - set(names)
         if len(after) > 1 or not all(isinstance(other, keras.layers.InputLayer) for other in others):
             return None
+        if others and not is_past_recurrent:
+            return None
         names.append(after[0])
-    if not set(holders) <= set(names):
+    if holders - set(names):
         return None
     chain = []
     for name in names:
-        if isinstance(layers[name], keras.Model) and name in holders:
-            inner = _chain(layers[name])
+        layer = layers[name]
+        reads, gives = structure.shapes(model, layer)
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if name in holders and (len(reads), len(gives)) != (1, 1):
+            return None  # States that come in or go out.
+        if isinstance(layer, keras.Model) and name in holders:
+            inner = _chain(layer)
             if inner is None:
                 return None
-            chain += [(f"{name}/{part}", layer) for part, layer in inner]
-        elif not isinstance(layers[name], keras.layers.InputLayer):
-            chain.append((name, layers[name]))
+            chain += [dataclasses.replace(stage, name=f"{name}/{stage.name}") for stage in inner]
+        else:
+            chain.append(_Stage(name, layer, reads[0], gives[0]))
     return chain
 
 
@@ -322,12 +351,6 @@ def _columns(timesteps):
     if timesteps <= _STEPS_DRAWN:
         return list(range(1, timesteps + 1))
     return [1, 2, None, timesteps]
-
-
-def _shape_of_output(layer, rank):
-    """Shape of a layer's output if it is one array of this rank, else None."""
-    shape = structure.output_shape(layer)
-    return shape if shape is not None and len(shape) == rank else None
 
 
 def _per_step(shape):

@@ -47,6 +47,8 @@ def free_folder(log_dir):
     log_dir = pathlib.Path(log_dir)
     if not is_taken(log_dir):
         return log_dir
+    if log_dir.name in ("", ".."):  # Nothing that a number could be put behind.
+        log_dir = log_dir.resolve()
     numbered = (pathlib.Path(f"{log_dir}_{number}") for number in itertools.count(2))
     return next(folder for folder in numbered if not is_taken(folder))
 

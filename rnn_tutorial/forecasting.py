@@ -133,6 +133,8 @@ def forecast(model, history, horizon):
             f"received one from {model.input_shape} to {model.output_shape}"
         )
     window = model.input_shape[1] or len(history)
+    if not np.isfinite(history.to_numpy(dtype="float64")[-window:]).all():
+        raise ValueError(f"history must hold finite numbers, received {history.iloc[-window:].tolist()}")
     if len(history) < window:
         raise ValueError(f"history must have at least the model's window of {window} months, received {len(history)}")
     values = history.to_numpy(dtype="float64")

@@ -17,30 +17,59 @@ def sources(model):
         {name: [names]}, for the layers of `naming.top_layers`.
     """
     layers = naming.top_layers(model)
-    if not hasattr(model, "operations"):
+    if not knows_connections(model):
         return {**{name: [] for name in layers}, **{after: [before] for before, after in itertools.pairwise(layers)}}
     names = {id(layer): name for name, layer in layers.items()}
-    inside = {id(operation) for operation in model.operations}
     found: dict[str, list[str]] = {}
     for name, layer in layers.items():
-        waiting = list(layer._inbound_nodes)
+        waiting = _uses(model, layer)
         found[name] = []
         while waiting:
             for parent in (node.operation for node in waiting.pop(0).parent_nodes):
                 if id(parent) in names:
                     found[name].append(names[id(parent)])
-                elif id(parent) in inside:
-                    waiting += parent._inbound_nodes
+                else:
+                    waiting += _uses(model, parent)
         found[name] = list(dict.fromkeys(found[name]))
     return found
 
 
-def output_shape(layer):
+def knows_connections(model):
+    """Whether a model can tell which of its layers reads from which."""
+    return _functional(model) is not None
+
+
+def shapes(model, layer):
+    """Shapes of what a layer reads and gives where a model uses it.
+
+    Returns:
+        Two lists of tuples, one tuple an array; both empty where the model does not know.
+    """
+    uses = _uses(model, layer)
+    if not uses:
+        return [], []
+    return [tuple(x.shape) for x in uses[0].input_tensors], [tuple(y.shape) for y in uses[0].output_tensors]
+
+
+def output_shape(model, layer):
     """Shape of a layer's output as a tuple, None where it has none, several, or is not known."""
-    try:
-        return tuple(layer.output.shape)
-    except (AttributeError, ValueError):
-        return None
+    _, given = shapes(model, layer)
+    return given[0] if len(given) == 1 else None
+
+
+def _functional(model):
+    """The functional model that a sequential one is inside, or the model itself; None for any other."""
+    model = getattr(model, "_functional", None) or model
+    return model if hasattr(model, "_nodes_by_depth") else None
+
+
+def _uses(model, operation):
+    """The places of a model at which it uses an operation, which other models may use too."""
+    functional = _functional(model)
+    if functional is None:
+        return []
+    inside = {id(node) for nodes in functional._nodes_by_depth.values() for node in nodes}
+    return [node for node in operation._inbound_nodes if id(node) in inside]
 
 
 def graph(model):
@@ -58,7 +87,7 @@ def graph(model):
         weights = naming.weights(layer) if hasattr(layer, "layers") else {w.name: w for w in layer.weights}
         parts = {f"{name}/{weight}": variable for weight, variable in weights.items()}
         nodes += [_node(part, "Weight", tuple(variable.shape)) for part, variable in parts.items()]
-        node = _node(name, type(layer).__name__, output_shape(layer))
+        node = _node(name, type(layer).__name__, output_shape(model, layer))
         node.input.extend([*given[name], *parts])
         for setting in ("units", "activation", "return_sequences"):
             value = getattr(layer, setting, None)

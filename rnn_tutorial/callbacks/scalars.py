@@ -26,8 +26,8 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
     def begin(self):
         """Open Keras' files in the folder that the run has taken."""
         self._writers = {}
-        if self.model.built:
-            self.run.graph(structure.graph(self.model))
+        self._has_graph = False
+        self._write_graph()
         # Keras' own description of the model is what the Graphs tab fails on; see `structure.graph`.
         self.write_graph = False
         asked = self.log_dir
@@ -40,7 +40,14 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
 
     def record(self, epoch, logs):
         """Write the scalars of the epoch."""
+        self._write_graph()
         keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
+
+    def _write_graph(self):
+        # A model that is built by its first batch has its graph after the first epoch.
+        if self.model.built and not self._has_graph:
+            self._has_graph = True
+            self.run.graph(structure.graph(self.model))
 
     def look(self, epoch, logs):
         """Hand them to the operating system."""
