@@ -301,3 +301,13 @@ def test_nothing_needs_a_screen(run_python):
         MPLBACKEND="TkAgg",
     )
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["销售额", "sales", "$5 to $6", "ख़"], ids=["chinese", "plain", "dollars", "no font"])
+def test_names_from_elsewhere_are_drawn_without_complaint(name):
+    # Warnings are errors: a letter that a font lacks would warn.
+    series = pd.Series([1.0, 2.0], index=pd.period_range("2024-01", periods=2, freq="M"))
+    figure = figures.forecast(series, {"last value": series}, unit=name)
+    figures.png(figure)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() in (name, name.replace("$", r"\$"), "value")
