@@ -259,15 +259,16 @@ for letter, answer, y in zip("abcde", answers, ys, strict=True):
 #
 # - **Time Series**, `loss`: it falls, steeply at first. The cards below it show the histograms over time.
 # - **Histograms**, `gradients/...`: wide in the beginning, then narrow. A trained cell has little left to learn.
-# - **Images**, `states_picture/cell`: red is positive, blue negative. Move the step slider: at first the columns look alike,
-#   in the end each letter has left another pattern of three numbers. That is all the memory there is.
+# - **Images**, `states_picture/cell`: red is positive, blue negative. Move the step slider: in the end the numbers
+#   are larger, and each letter has left a clear pattern of its own. Three numbers are all the memory there is.
 #
 # ## Exercises
 #
 # 1. Take `W_hh = 0`. The cell forgets everything. Does `abcde -> bcdea` still work? Why?
-# 2. Score the last step only: set the other `d_logits` to zero. Which gradients get smaller, and which vanish?
-# 3. Let the word be `aabab`, with targets `abaab`. After `a`, sometimes `a` follows and sometimes `b`. How small does the
-#    loss get, and how small with `W_hh = 0`?
+# 2. Score the last step only: set the other `d_logits` to zero. Look at the rows of `d_W_xh`, one for each letter. Which are
+#    small now? (`a` was read first, `e` last.)
+# 3. Let the word be `aabab`, with targets `ababa`. After `a`, sometimes `a` follows and sometimes `b`. How small does the loss
+#    get, and how small with `W_hh = 0`?
 
 # %%
 lesson.end(

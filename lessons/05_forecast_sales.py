@@ -155,7 +155,7 @@ print(f"{'if the line goes on':20}" + "".join(f"{value:10.1f}" for value in expe
 
 # %% [markdown]
 # Drift is exact: these sales *are* a straight line, and whoever knows that needs no network. The LSTM was told nothing of lines
-# and found this one from six windows. What it is really worth shows where sales have seasons and noise: lesson 06.
+# and found this one from a handful of windows. What it is really worth shows where sales have seasons and noise: lesson 06.
 #
 # Is it luck? The same from other first weights:
 
@@ -174,7 +174,7 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 # Everything is in TensorBoard already. We add the forecast as a picture, and save the model.
 
 # %%
-picture = figures.png(figures.forecast(series, forecasts, actual=expected))
+picture = figures.png(figures.forecast(series, {**forecasts, "if the line goes on": expected}))
 with events.Run(settings.log_dir / "forecast") as run:
     run.image("forecast", picture, step=0)
     picture_file = run.save("forecast.png", picture)
@@ -185,8 +185,8 @@ print(f"\nPicture: {picture_file}   model: {model_file}")
 # %% [markdown]
 # - **Time Series**, `epoch_mae` of the runs `recursive` and `raw`, in units of sales: the one falls to nearly zero, the other
 #   has hardly left 700 when it stops.
-# - **Images**: `forecast`; then `diagram/unrolled`, two layers of LSTM cells side by side through the months, one set of weights
-#   each. `diagram/model` shows where the scaling sits.
+# - **Images**: `forecast`; then `diagram/unrolled`, two layers of LSTM cells, one above the other, through the months, one set of
+#   weights each. `diagram/model` shows where the scaling sits.
 # - **Histograms**, `weights/lstm/kernel`, of `recursive` and `raw`: what did learning change?
 # - **Graphs**: the layers and what flows between them. The months go two ways: why does `unscale` need them?
 #

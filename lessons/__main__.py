@@ -1,4 +1,4 @@
-"""Run the lessons in order: `python lessons`, or some of them: `python lessons 02 05`.
+"""Run the lessons in order: `python lessons`, or some of them: `python lessons 02 05 --seed 3`.
 
 Prints one line a lesson, with its time and the folder it wrote; what a lesson itself prints goes to `output.txt` in that
 folder. A lesson that fails, or leaves no event file, does not keep the others from running, but fails the whole.
@@ -16,9 +16,9 @@ LOGS = pathlib.Path("logs")
 
 
 def main(arguments):
-    """Run the lessons whose numbers are given, all of them without any; options such as --quick go to each."""
-    options = [argument for argument in arguments if argument.startswith("-")]
-    numbers = [argument for argument in arguments if not argument.startswith("-")]
+    """Run the lessons whose numbers come first, all of them without any; options such as --quick go to each."""
+    first_option = next((place for place, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    numbers, options = arguments[:first_option], arguments[first_option:]
     lessons = sorted(LESSONS.glob("[0-9][0-9]_*.py"))
     unknown = [number for number in numbers if not any(lesson.name.startswith(f"{number}_") for lesson in lessons)]
     if unknown:

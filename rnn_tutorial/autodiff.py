@@ -13,9 +13,15 @@ def backend():
 
 
 def is_write_error(error):
-    """Whether an exception says that a file cannot be written: an OSError, or what TensorFlow raises in its place."""
+    """Whether a writer's exception says that a file cannot be written; TensorFlow has errors of its own for that."""
+    if isinstance(error, OSError):
+        return True
     tensorflow = sys.modules.get("tensorflow")
-    return isinstance(error, OSError) or (tensorflow is not None and isinstance(error, tensorflow.errors.OpError))
+    return (
+        tensorflow is not None
+        and isinstance(error, tensorflow.errors.OpError)
+        and not isinstance(error, tensorflow.errors.InvalidArgumentError)  # what is to be written is wrong
+    )
 
 
 def endless_batches(x, y, batch_size, seed):

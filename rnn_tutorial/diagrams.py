@@ -57,7 +57,7 @@ def layers_diagram(model):
     # Asked of Keras only once `dot` is known to be there: without it, plot_model raises in a script, but in a notebook
     # prints a line and draws nothing.
     if has_dot():
-        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
             # What Graphviz cannot read, such as a layer's name with < and >, is drawn below.
             path = pathlib.Path(folder) / "model.png"
             keras.utils.plot_model(
@@ -79,10 +79,10 @@ def unrolled_diagram(model):
     scene = _unrolled_boxes(model)
     if scene is None:
         return None
-    nodes, edges = scene
-    if not has_dot():
-        return figures.png(figures.boxes(nodes, edges))
-    return _graphviz(nodes, edges)
+    if has_dot():
+        with contextlib.suppress(Exception):  # A program that is there and does not work.
+            return _graphviz(*scene)
+    return figures.png(figures.boxes(*scene))
 
 
 def _graphviz(nodes, edges):

@@ -15,10 +15,13 @@ import sys
 import time
 import warnings
 import weakref
+from typing import Any
 
 import google_crc32c
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
+
+from rnn_tutorial import checks, quiet
 
 # Marks event files as ours: TensorBoard asks only that "tfevents" stands somewhere in the name.
 SUFFIX = ".rnn_tutorial"
@@ -44,13 +47,46 @@ def free_folder(log_dir):
 
     TensorBoard follows only the newest event file of a folder, so two runs in one folder would hide each other.
     """
+    return next(folder for folder in _candidates(log_dir) if not is_taken(folder))
+
+
+def _candidates(log_dir):
     log_dir = pathlib.Path(log_dir)
-    if not is_taken(log_dir):
-        return log_dir
+    yield log_dir
     if log_dir.name in ("", ".."):  # Nothing that a number could be put behind.
         log_dir = log_dir.resolve()
-    numbered = (pathlib.Path(f"{log_dir}_{number}") for number in itertools.count(2))
-    return next(folder for folder in numbered if not is_taken(folder))
+    for number in itertools.count(2):
+        yield pathlib.Path(f"{log_dir}_{number}")
+
+
+def _claim(log_dir):
+    """Make an event file in the first free folder, so that of two who ask at once only one gets it.
+
+    Returns:
+        The folder, the absolute path of the file, and its descriptor.
+    """
+    for folder in _candidates(log_dir):
+        if is_taken(folder):
+            continue
+        absolute = folder.absolute()  # The program may change its folder while it runs.
+        absolute.mkdir(parents=True, exist_ok=True)
+        lock = absolute / ".claimed"
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            if not _is_left_over(lock):
+                continue  # Somebody is just making the file that will take the folder, or has made it by now.
+        try:
+            if is_taken(folder):
+                continue
+            stamp = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
+            path = absolute / f"events.out.tfevents.{stamp}{SUFFIX}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            return folder, path, os.open(path, flags, 0o666)
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+    raise AssertionError("there is always another number")
 
 
 def histogram_buckets(values, buckets=BUCKETS):
@@ -98,6 +134,14 @@ def histogram_buckets(values, buckets=BUCKETS):
     return table, nonfinite
 
 
+def _is_left_over(lock):
+    """Whether a lock was left by a program that died: making an event file takes far less than a minute."""
+    try:
+        return time.time() - lock.stat().st_mtime > 60
+    except FileNotFoundError:
+        return False
+
+
 class Run:
     """One run of TensorBoard: one folder with one event file.
 
@@ -116,28 +160,26 @@ class Run:
 
     Attributes:
         log_dir: The folder that was taken, a `pathlib.Path`.
+        path: The event file, an absolute `pathlib.Path`; None where there is none.
         broken: True once nothing can be written any more.
     """
 
     def __init__(self, log_dir):
-        self.log_dir = free_folder(log_dir)
+        self.log_dir = pathlib.Path(log_dir)
         self.broken = False
-        self.path = None
+        self.path: Any = None
         self._kinds = {}  # tag -> (plugin name, data class)
         self._pending = []
         self._written = 0
-        if self.log_dir != pathlib.Path(log_dir):
-            print(f"{log_dir} holds a run already; this one goes to {self.log_dir}", flush=True)
-        stamp = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
+        self._is_closed = False
         try:
-            self.log_dir.mkdir(parents=True, exist_ok=True)
-            self.path = self.log_dir / f"events.out.tfevents.{stamp}{SUFFIX}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self.path, flags, 0o666)
+            self.log_dir, self.path, self._descriptor = _claim(log_dir)
         except OSError as error:
             self.give_up(error)
             return
         self._close = weakref.finalize(self, os.close, self._descriptor)
+        if self.log_dir != pathlib.Path(log_dir):
+            quiet.tell(f"{log_dir} holds a run already; this one goes to {self.log_dir}")
         self._add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self.flush()
 
@@ -149,6 +191,8 @@ class Run:
 
     def scalar(self, tag, value, step):
         """Write one number, shown in Time Series and Scalars."""
+        if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "biuf":
+            raise ValueError(f"value must be one number, received {value!r}")
         with np.errstate(over="ignore"):  # beyond float32 is infinite to TensorBoard
             tensor = _tensor(np.float32(value))
         self._value(tag, step, tensor, "scalars", summary_pb2.DATA_CLASS_SCALAR)
@@ -182,6 +226,8 @@ class Run:
 
     def text(self, tag, markdown, step):
         """Write a text in Markdown, shown in Text."""
+        if not isinstance(markdown, str):
+            raise ValueError(f"markdown must be a string, received {markdown!r}")
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[markdown.encode()])
         self._value(tag, step, tensor, "text", summary_pb2.DATA_CLASS_TENSOR)
 
@@ -213,7 +259,7 @@ class Run:
         """
         if self.broken:
             return None
-        path = self.log_dir / name
+        path = self.path.with_name(name)
         unfinished = path.with_name(f".{path.name}.unfinished")
         try:
             unfinished.write_bytes(content)
@@ -237,7 +283,8 @@ class Run:
                 content = content[os.write(self._descriptor, content) :]
         except OSError as error:
             # Half a record would spoil all that a reader finds after it.
-            os.truncate(self._descriptor, self._written)
+            with contextlib.suppress(OSError):
+                os.truncate(self._descriptor, self._written)
             self.give_up(error)
             return
         self._written += size
@@ -245,8 +292,8 @@ class Run:
     def close(self):
         """Flush and close the file. Closing twice does no harm."""
         self.flush()
-        self.broken = True
-        if self.path is not None and hasattr(self, "_close"):
+        self.broken = self._is_closed = True
+        if self.path is not None:
             self._close()
 
     def give_up(self, error):
@@ -267,6 +314,9 @@ class Run:
         )
 
     def _value(self, tag, step, tensor, plugin, data_class, content=b""):
+        if not isinstance(tag, str):
+            raise ValueError(f"tag must be a string, received {tag!r}")
+        step = checks.integer("step", step, at_least=0)
         value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
         kind = (plugin, data_class)
         if self._kinds.get(tag, kind) != kind:
@@ -283,6 +333,8 @@ class Run:
         self._add(event_pb2.Event(wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value])))
 
     def _add(self, event):
+        if self._is_closed:
+            raise ValueError(f"the run in {self.log_dir} is closed; nothing can be written to it any more")
         if self.broken:
             return
         content = event.SerializeToString()

@@ -89,6 +89,8 @@ def train(
     series = _checked(series)
     epochs = checks.integer("epochs", epochs, at_least=1)
     seed = checks.integer("seed", seed, at_least=0)
+    if not isinstance(learning_rate, (int, float)) or not learning_rate > 0:
+        raise ValueError(f"learning_rate must be a number above 0, received {learning_rate!r}")
     window = choose_window(len(series), horizon) if window is None else checks.integer("window", window, at_least=2)
     if _training_windows(len(series), window, horizon) == 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Start Keras without the lines TensorFlow prints while it starts; what is a real warning still comes through."""
+"""What is printed: not the lines TensorFlow prints while it starts, and ours only where that does no harm."""
 
 import contextlib
 import os
@@ -24,10 +24,21 @@ def start_keras():
         keras.ops.zeros(1)  # The backend looks for its devices when the first array is made.
 
 
+def tell(text):
+    """Print one line, however the output is set up: a line that cannot be printed is no reason to stop."""
+    try:
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:
+            print(text.encode("ascii", "backslashreplace").decode(), flush=True)
+    except (OSError, ValueError, AttributeError):  # Nobody reads any more.
+        pass
+
+
 @contextlib.contextmanager
 def _held_back():
     """Catch what C++ code writes to stderr, and pass on all that is not known to be noise, also after an exception."""
-    if "keras" in sys.modules:  # It has started before, and said what it had to say.
+    if "keras" in sys.modules or sys.stderr is None:  # It has said what it had to say, or nobody listens.
         yield
         return
     sys.stderr.flush()

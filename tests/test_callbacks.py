@@ -895,3 +895,100 @@ def test_weights_may_be_of_any_kind(tmp_path, read_values, our_event_file, kind)
 def test_all_callbacks_are_there_by_name():
     assert set(callbacks.__all__) >= {"WeightHistograms", "ModelDiagram", "LearningCurves", "observe"}
     assert all(hasattr(callbacks, name) for name in callbacks.__all__)
+
+
+# What else may happen around a fit
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path, monkeypatch, recorded_warnings):
+    def forbidden(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "glob", forbidden)
+    with recorded_warnings() as caught:
+        fit(simple(), observe(tmp_path / "run"))
+    assert len(ours(caught)) == 1
+    assert "Permission denied" in ours(caught)[0]
+
+
+@pytest.mark.parametrize("broken", ["ascii", "closed"])
+def test_a_line_that_cannot_be_printed_is_no_reason_to_stop(tmp_path, monkeypatch, broken):
+    folder = tmp_path / "销售"
+    fit(simple(), observe(folder, pictures=False))
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    if broken == "closed":
+        output.close()
+    monkeypatch.setattr(sys, "stdout", output)
+    fit(simple(), observe(folder, pictures=False))
+    assert (tmp_path / "销售_2").is_dir()
+
+
+def test_an_os_error_of_one_callback_leaves_the_others(
+    tmp_path, monkeypatch, recorded_warnings, read_values, our_event_file
+):
+    def fail(*arguments):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "elsewhere")
+
+    monkeypatch.setattr(figures, "curves", fail)
+    with recorded_warnings() as caught:
+        fit(simple(), observe(tmp_path / "run"))
+    assert len(ours(caught)) == 1
+    assert "LearningCurves stops looking" in ours(caught)[0]
+    assert list(read_values(our_event_file(tmp_path / "run"))["histograms"]["weights/cell/kernel"]) == [0, 1, 2, 3]
+
+
+def test_a_program_that_changes_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    leave = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: os.chdir(tmp_path / "elsewhere"))
+    fit(simple(), [*observe("run"), leave], validation_data=VALIDATION)
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"curves.png", "train", "validation"}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_metric_that_is_no_number_is_left_out_with_one_warning(
+    tmp_path, recorded_warnings, read_values, our_event_file
+):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    x, y = np.ones((6, 2), "float32"), np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2]]
+    watching = observe(tmp_path / "run")
+    with recorded_warnings() as caught:
+        model.fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=watching)
+    assert len(ours(caught)) == 1
+    assert "'f1_score'" in ours(caught)[0]
+    (curves,) = [callback for callback in watching if isinstance(callback, LearningCurves)]
+    assert set(curves.history) == {"loss", "val_loss"}
+    (train,) = (tmp_path / "run" / "train").iterdir()
+    assert list(read_values(train)["scalars"]["epoch_loss"]) == [0, 1]
+
+
+def test_callbacks_used_again_after_an_exception_that_is_kept(tmp_path, read_values, our_event_file, open_event_files):
+    watching = [LearningCurves(tmp_path / "run")]
+    with pytest.raises(RuntimeError) as kept:
+        fit(simple(), [*watching, Stop(RuntimeError)], epochs=9)
+    fit(simple(), watching)
+    assert max(read_values(our_event_file(tmp_path / "run"))["images"]["curves"]) == 2
+    assert max(read_values(our_event_file(tmp_path / "run_2"))["images"]["curves"]) == 3
+    assert open_event_files(tmp_path) == []
+    assert kept.value is not None
+
+
+def test_a_graphviz_that_does_not_work(tmp_path, monkeypatch, recorded_warnings):
+    program = tmp_path / "bin" / "dot"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    (program.parent / "neato").symlink_to(program)
+    monkeypatch.setenv("PATH", str(program.parent))
+    with recorded_warnings() as caught:
+        fit(simple(), [ModelDiagram(tmp_path / "run")])
+    assert ours(caught) == []
+    assert {"model.png", "unrolled.png"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_an_epoch_without_a_beginning_does_nothing(tmp_path):
+    for callback in observe(tmp_path / "run"):
+        callback.on_epoch_end(0, {"loss": 1.0})
+        callback.on_train_end()
+    assert not (tmp_path / "run").exists()

@@ -7,6 +7,7 @@ import pathlib
 import socket
 import stat
 import struct
+import threading
 import time
 
 import numpy as np
@@ -476,7 +477,8 @@ def test_a_closed_run_takes_nothing_more(tmp_path, read_values, our_event_file, 
     assert open_event_files(tmp_path) == []
     with recorded_warnings() as caught:
         run.close()
-        run.scalar("s", 2, 1)
+        with pytest.raises(ValueError, match="is closed"):
+            run.scalar("s", 2, 1)
         run.flush()
         run.close()
     assert caught == []
@@ -777,3 +779,62 @@ def test_writing_loads_neither_tensorflow_nor_keras(tmp_path, run_python, read_v
     )
     assert printed.strip() == "[]"
     assert set(read_values(our_event_file(tmp_path))) == {"scalars", "histograms", "text", "p"}
+
+
+# Several at once, and arguments that are wrong
+
+
+def test_of_runs_that_start_at_once_each_has_its_own_folder(tmp_path):
+    for attempt in range(10):
+        together = threading.Barrier(6)
+        runs = []
+
+        def start(folder=tmp_path / str(attempt), together=together, runs=runs):
+            together.wait()
+            runs.append(events.Run(folder))
+
+        threads = [threading.Thread(target=start) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({run.path.parent for run in runs}) == 6
+        for run in runs:
+            run.close()
+
+
+def test_a_lock_that_a_dead_program_left_is_no_obstacle(tmp_path):
+    lock = tmp_path / ".claimed"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    with events.Run(tmp_path) as run:
+        assert run.log_dir == tmp_path
+    assert not lock.exists()
+
+
+def test_the_program_may_change_its_folder(tmp_path, monkeypatch, read_values, our_event_file):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with events.Run("run") as run:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        run.scalar("s", 1, 0)
+        run.save("x.txt", b"x")
+    assert read_values(our_event_file(tmp_path / "run"))["scalars"]["s"] == {0: 1}
+    assert (tmp_path / "run" / "x.txt").exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda run: run.scalar("loss", [1, 2], 0), r"value must be one number, received \[1, 2\]"),
+        (lambda run: run.scalar("loss", None, 0), "value must be one number, received None"),
+        (lambda run: run.scalar("loss", 1, 1.5), "step must be an integer of at least 0, received 1.5"),
+        (lambda run: run.scalar(3, 1, 0), "tag must be a string, received 3"),
+        (lambda run: run.text("t", 3, 0), "markdown must be a string, received 3"),
+    ],
+    ids=["vector", "nothing", "step", "tag", "text"],
+)
+def test_wrong_arguments_are_told(tmp_path, write, message):
+    with events.Run(tmp_path) as run, pytest.raises(ValueError, match=message):
+        write(run)

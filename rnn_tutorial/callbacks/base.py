@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 import time
 import types
 import warnings
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import autodiff, checks, events
+from rnn_tutorial import checks, events
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -33,13 +34,14 @@ class Observer(keras.callbacks.Callback):
 
     def __init__(self, log_dir, every=1):
         super().__init__()
-        if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir):
+        if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir) or "\0" in str(log_dir):
             raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
         self.log_dir = os.fspath(log_dir)
         self.every = checks.integer("every", every, at_least=1)
         self.run: Any = None  # the `events.Run` of the fit, from its beginning on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False
+        self._finalizer: Any = None
         self._first: int | None = None  # epoch of this fit, which need not be 0
 
     def begin(self):
@@ -59,17 +61,21 @@ class Observer(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Join the run of this fit."""
+        if self._shared is not None:  # An earlier fit ended with an exception that somebody keeps.
+            _leave(weakref.ref(self), self._shared)
         self._shared = _Shared.of(self)
         self.run = self._shared.run
         self._looking = True
         self._first = None
-        _when_training_is_over(self, self._shared)
+        self._finalizer = _when_training_is_over(self, self._shared)
         self._safely(self.begin)
         self._safely(self.run.flush)
 
     def on_epoch_end(self, epoch, logs=None):
         """Record this epoch, and look if it is due."""
-        logs = dict(logs or {})
+        if not self._looking:
+            return
+        logs = self._shared.scalars(logs or {})
         self._first = epoch if self._first is None else self._first
         self._safely(self.record, epoch, logs)
         if (epoch - self._first) % self.every == 0:
@@ -88,7 +94,7 @@ class Observer(keras.callbacks.Callback):
         try:
             function(*arguments)
         except Exception as error:
-            if autodiff.is_write_error(error):
+            if self._is_write_error(error):
                 self.run.give_up(error)  # One warning for all who write to this run.
                 return
             self._looking = False
@@ -97,6 +103,10 @@ class Observer(keras.callbacks.Callback):
                 RuntimeWarning,
                 stacklevel=3,
             )
+
+    def _is_write_error(self, error):
+        """Whether an error says that the folder of the run cannot be written. Our own writer never raises one."""
+        return False
 
     def picture_due(self, epoch):
         """Whether to draw at this epoch: the first, the second, the fourth, ... as long as drawing stays cheap."""
@@ -125,6 +135,7 @@ class _Shared:
         self._began = time.monotonic()
         self._pictures = 0.0
         self._last_picture = 0.0
+        self._left_out: set[str] = set()
 
     @classmethod
     def of(cls, observer):
@@ -143,6 +154,23 @@ class _Shared:
             self.run.close()
             self._open.pop(self._key, None)
 
+    def scalars(self, logs):
+        """The metrics that are one number each, as floats; of the others one warning says that they are left out."""
+        kept = {}
+        for name, value in logs.items():
+            try:
+                kept[name] = float(value)
+            except (TypeError, ValueError):
+                metric = name.removeprefix("val_")
+                if metric not in self._left_out:
+                    self._left_out.add(metric)
+                    warnings.warn(
+                        f"metric {metric!r} is not one number an epoch; curves and scalars leave it out",
+                        RuntimeWarning,
+                        stacklevel=3,
+                    )
+        return kept
+
     def affords_picture(self):
         elapsed = time.monotonic() - self._began
         return self._pictures == 0 or self._pictures + self._last_picture <= PICTURES_SHARE * elapsed
@@ -160,22 +188,25 @@ def _when_training_is_over(observer, shared):
     is what counts.
     """
     reference = weakref.ref(observer)
+    finalizer = None
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         caller = frame.f_locals.get("self")
         if isinstance(caller, keras.callbacks.CallbackList):
             # The list holds the observer, so that it is still there when the list dies.
-            weakref.finalize(caller, _leave, lambda: observer, shared)
+            finalizer = weakref.finalize(caller, _leave, lambda: observer, shared)
             break
         frame = frame.f_back
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is not None:
+    # Training in a thread goes on when the cell has ended.
+    if shell is not None and threading.current_thread() is threading.main_thread():
 
         def after_cell(*_):
             shell.events.unregister("post_run_cell", after_cell)
             _leave(reference, shared)
 
         shell.events.register("post_run_cell", after_cell)
+    return finalizer
 
 
 def _leave(reference, shared):
@@ -188,6 +219,8 @@ def _leave(reference, shared):
     # What could not be done has been said before; here it is only about letting go.
     with contextlib.suppress(Exception):
         observer.close()
-    observer._shared = None
+    if observer._finalizer is not None:
+        observer._finalizer.detach()  # It would keep the observer, and with it the model, alive.
+    observer._shared = observer._finalizer = None
     observer._looking = False
     shared.leave(observer)

@@ -2,7 +2,7 @@
 
 import functools
 
-from rnn_tutorial import diagrams, doctor
+from rnn_tutorial import diagrams, doctor, quiet
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -52,4 +52,4 @@ class ModelDiagram(Observer):
 
 @functools.cache  # once a process
 def _tell_how_to_install_dot():
-    print(f"Diagrams are drawn in a plainer way; for Keras' own, {doctor.INSTALL_DOT}.", flush=True)
+    quiet.tell(f"Diagrams are drawn in a plainer way; for Keras' own, {doctor.INSTALL_DOT}.")

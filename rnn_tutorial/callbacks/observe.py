@@ -1,6 +1,6 @@
 """Everything at once."""
 
-from rnn_tutorial import checks
+from rnn_tutorial import checks, quiet
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
 from rnn_tutorial.callbacks.scalars import Scalars
@@ -30,7 +30,7 @@ def observe(log_dir, probe=None, every=1, pictures=True):
         ValueError: An argument is not allowed.
     """
     if probe is not None:
-        print("observe: no callback of this version looks at a probe yet; it is left out.", flush=True)
+        quiet.tell("observe: no callback of this version looks at a probe yet; it is left out.")
     watching = [Scalars(log_dir, every), WeightHistograms(log_dir, every)]
     if checks.flag("pictures", pictures):
         watching += [ModelDiagram(log_dir, every), LearningCurves(log_dir, every)]

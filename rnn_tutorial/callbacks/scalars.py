@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from rnn_tutorial import structure
+from rnn_tutorial import autodiff, structure
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -31,7 +31,7 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
         # Keras' own description of the model is what the Graphs tab fails on; see `structure.graph`.
         self.write_graph = False
         asked = self.log_dir
-        self.log_dir = str(self.run.log_dir)
+        self.log_dir = str(self.run.path.parent)
         try:
             keras.callbacks.TensorBoard.set_model(self, self.model)
         finally:
@@ -42,6 +42,9 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
         """Write the scalars of the epoch."""
         self._write_graph()
         keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
+
+    def _is_write_error(self, error):
+        return autodiff.is_write_error(error)
 
     def _write_graph(self):
         # A model that is built by its first batch has its graph after the first epoch.
@@ -73,4 +76,5 @@ class Scalars(Observer, keras.callbacks.TensorBoard):
 
     def on_test_end(self, logs=None):
         """Write validation results against the number of training steps."""
-        self._safely(keras.callbacks.TensorBoard.on_test_end, self, logs)
+        if self._looking:
+            self._safely(keras.callbacks.TensorBoard.on_test_end, self, self._shared.scalars(logs or {}))

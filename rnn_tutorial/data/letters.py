@@ -73,7 +73,10 @@ class Alphabet:
 
     def one_hot(self, ids):
         """Turn ids of any shape (...) into one-hot vectors (..., letters), float32."""
-        return np.eye(len(self), dtype="float32")[np.asarray(ids, dtype="int64")]
+        ids = np.asarray(ids, dtype="int64")
+        if ids.size and not 0 <= ids.min() <= ids.max() < len(self):
+            raise ValueError(f"ids must lie in 0 .. {len(self) - 1}, received {ids.min()} .. {ids.max()}")
+        return np.eye(len(self), dtype="float32")[ids]
 
 
 def pairs(text="abcde", window=1, one_hot=True, cyclic=True):
@@ -100,6 +103,8 @@ def pairs(text="abcde", window=1, one_hot=True, cyclic=True):
     if not isinstance(text, str) or not text:
         raise ValueError(f"text must be a non-empty string, received {text!r}")
     window = checks.integer("window", window, at_least=1)
+    checks.flag("one_hot", one_hot)
+    checks.flag("cyclic", cyclic)
     if not cyclic and len(text) <= window:
         raise ValueError(f"text must have more letters than window={window}, received {text!r} with {len(text)}")
     alphabet = alphabet_of(text)
