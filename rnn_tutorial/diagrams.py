@@ -18,6 +18,15 @@ from rnn_tutorial import figures, naming, structure
 
 # A longer sequence is drawn as its first two steps, dots, and its last one.
 _STEPS_DRAWN = 5
+# Layers that make something of each time step by itself.
+_STEP_BY_STEP = (
+    keras.layers.Embedding,
+    keras.layers.Dense,
+    keras.layers.TimeDistributed,
+    keras.layers.Activation,
+    keras.layers.Dropout,
+    keras.layers.Masking,
+)
 _FILLS = ("#DCEAF7", "#FBE3D6", "#DFF2E9", "#F3E3F1", "#FFF3CD")
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#B8860B")
 
@@ -173,6 +182,7 @@ def _unrolled_boxes(model):
         edges.extend(Edge(below[n], above[n], color) for n in above if n in below and columns[n] is not None)
 
     steps = [label for label in columns if label is not None]
+    drawn = [number for number, label in enumerate(columns) if label is not None]
     below: dict[int, Node] = {}
     row = 0
     if isinstance(model.input_shape, tuple) and model.input_shape[1:2] == (timesteps,):
@@ -185,9 +195,20 @@ def _unrolled_boxes(model):
                 continue  # What comes before the recurrent layers and has no time steps, or others.
             row += 1
             text = f"{stage.name}\n{_per_step(stage.gives)}"
-            above = place(row, lambda t, text=text: text, steps, fill=fill, line=color)
-            rise(below, above, color)
-            below = above
+            if isinstance(stage.layer, _STEP_BY_STEP):
+                above = place(row, lambda t, text=text: text, steps, fill=fill, line=color)
+                rise(below, above, color)
+                below = above
+            else:  # One box over all steps: each thing it gives may come from all that it reads.
+                width = (len(columns) - 1) * pitch + 1.1
+                box = Node((len(columns) - 1) * pitch / 2, row * row_height, text, width, fill=fill, line=color)
+                ports = {
+                    side: {n: Node(n * pitch, box.y + side * box.height / 2, "", 0.01, 0.01, line="") for n in drawn}
+                    for side in (-1, 1)
+                }
+                nodes.extend([box, *ports[-1].values(), *ports[1].values()])
+                rise(below, ports[-1], color)
+                below = ports[1]
             continue
         row += 1
         state = "h_{t}, c_{t}" if _has_cell_state(stage.layer) else "h_{t}"
@@ -209,6 +230,7 @@ def _unrolled_boxes(model):
         is_sequence = stage.is_sequence(timesteps)
         activation = getattr(getattr(stage.layer, "activation", None), "__name__", "linear")
         shape = _per_step(stage.gives) if is_sequence else _vector(stage.gives)
+        shape += ", reads x too" if stage.reads_input_too else ""
         text = f"{stage.name}{'' if activation == 'linear' else ', ' + activation}\n{shape}"
         if is_sequence:
             above = place(row, lambda t, text=text: text, steps, width=1.4)
@@ -273,6 +295,7 @@ class _Stage:
     layer: Any
     reads: tuple
     gives: tuple
+    reads_input_too: bool = False
 
     def is_sequence(self, timesteps):
         """Whether it gives something at each time step."""
@@ -319,7 +342,7 @@ def _chain(model):
                 return None
             chain += [dataclasses.replace(stage, name=f"{name}/{stage.name}") for stage in inner]
         else:
-            chain.append(_Stage(name, layer, reads[0], gives[0]))
+            chain.append(_Stage(name, layer, reads[0], gives[0], reads_input_too=len(sources[name]) > 1))
     return chain
 
 

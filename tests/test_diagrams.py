@@ -350,8 +350,14 @@ def test_bidirectional_layers_pass_states_both_ways():
 
 def test_scaling_stands_before_and_after_the_network():
     texts, leads = scene(models.sales_forecaster(window=4, horizon=2, units=(3,)))
-    assert texts.count("scale\n(1,)") == 4
-    assert leads["output\n(2,)"] == ["unscale\n(2,)"]
+    # Each scaled month depends on all months, so that one box stands over all of them.
+    assert texts.count("scale\n(1,)") == 1
+    nodes, _ = diagrams._unrolled_boxes(models.sales_forecaster(window=4, horizon=2, units=(3,)))
+    (scale,) = [node for node in nodes if node.text == "scale\n(1,)"]
+    months = [node for node in nodes if node.text.startswith("x_")]
+    assert len(months) == 4
+    assert all(abs(month.x - scale.x) < scale.width / 2 for month in months)
+    assert leads["output\n(2,)"] == ["unscale\n(2,), reads x too"]
 
 
 def test_nested_models_are_opened():
