@@ -1,7 +1,6 @@
 """What every lesson shares: its arguments, its folders, and its last lines."""
 
 import argparse
-import os
 import pathlib
 import shutil
 import sys
@@ -61,7 +60,8 @@ def tensorboard_command():
     """How to call TensorBoard: by its name, or where the virtual environment is not activated by its path."""
     if shutil.which("tensorboard"):
         return "tensorboard"
-    return pathlib.Path(os.path.relpath(pathlib.Path(sys.executable).with_name("tensorboard")))
+    program = pathlib.Path(sys.executable).with_name("tensorboard")
+    return program.relative_to(pathlib.Path.cwd()) if program.is_relative_to(pathlib.Path.cwd()) else program
 
 
 def _logs():
