@@ -21,6 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Keras' convert_to_numpy calls np.array on a TensorFlow variable, which NumPy 2 warns of: between the two of them.
 _NOT_OURS = "__array__ implementation doesn't accept a copy keyword"
+# TensorFlow's make_ndarray, with which tests read event files back, does what NumPy 2.5 warns of.
+_NOT_OURS_READING = "Setting the dtype on a NumPy array has been deprecated"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -32,7 +34,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("filterwarnings", f"ignore:{_NOT_OURS}:DeprecationWarning")
+    for message in (_NOT_OURS, _NOT_OURS_READING):
+        config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")
