@@ -51,7 +51,7 @@ class Observer(keras.callbacks.Callback):
         """After every epoch, for what must not miss one; cheap."""
 
     def look(self, epoch, logs):
-        """After an epoch that is due; `logs` as Keras hands them over."""
+        """After an epoch that is due; `logs` holds the metrics that are one number each, as floats."""
 
     def finish(self):
         """After the last epoch, also where training ended with an exception."""
