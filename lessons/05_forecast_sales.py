@@ -174,7 +174,7 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 # Everything is in TensorBoard already. We add the forecast as a picture, and save the model.
 
 # %%
-picture = figures.png(figures.forecast(series, {**forecasts, "if the line goes on": expected}))
+picture = figures.png(figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on"))
 with events.Run(settings.log_dir / "forecast") as run:
     run.image("forecast", picture, step=0)
     picture_file = run.save("forecast.png", picture)

@@ -42,15 +42,11 @@ def is_taken(log_dir):
     return any(pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}"))
 
 
-def free_folder(log_dir):
-    """The first of `log_dir`, `<log_dir>_2`, `<log_dir>_3`, ... that holds no event file of ours.
+def _candidates(log_dir):
+    """`log_dir`, `<log_dir>_2`, `<log_dir>_3`, ... in the order in which a run asks for them.
 
     TensorBoard follows only the newest event file of a folder, so two runs in one folder would hide each other.
     """
-    return next(folder for folder in _candidates(log_dir) if not is_taken(folder))
-
-
-def _candidates(log_dir):
     log_dir = pathlib.Path(log_dir)
     yield log_dir
     if log_dir.name in ("", ".."):  # Nothing that a number could be put behind.

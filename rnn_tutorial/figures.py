@@ -107,7 +107,7 @@ def curves(history, epochs=None):
     return figure
 
 
-def forecast(history, forecasts, unit="sales", actual=None):
+def forecast(history, forecasts, unit="sales", actual=None, actual_label="actual"):
     """Draw a series and what several methods make of the months after it.
 
     Args:
@@ -115,6 +115,7 @@ def forecast(history, forecasts, unit="sales", actual=None):
         forecasts: {method: pandas.Series with a PeriodIndex}; the first one is drawn in front.
         unit: What the series counts, for the axis.
         actual: pandas.Series of the true values, where they are known.
+        actual_label: What to call them.
 
     Returns:
         A matplotlib `Figure`.
@@ -137,7 +138,7 @@ def forecast(history, forecasts, unit="sales", actual=None):
             **front,
         )
     if actual is not None:
-        axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label="actual", zorder=6)
+        axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label=actual_label, zorder=6)
     axes.axvline(_dates(history)[-1], color=GREY, linewidth=0.8)
     axes.set_xlabel("month")
     label, family = legible(unit)

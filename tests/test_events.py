@@ -538,7 +538,8 @@ def test_a_run_that_is_still_open_counts(tmp_path):
 def test_a_gap_in_the_numbers_is_filled(tmp_path):
     for name in ("run", "run_3"):
         events.Run(tmp_path / name).close()
-    assert events.free_folder(tmp_path / "run") == tmp_path / "run_2"
+    with events.Run(tmp_path / "run") as run:
+        assert run.log_dir == tmp_path / "run_2"
 
 
 def test_files_of_others_do_not_take_a_folder(tmp_path, capsys):
