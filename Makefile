@@ -21,16 +21,24 @@ lesson: $(VENV)/lessons
 	@test -n "$(wildcard lessons/$(N)_*.py)" || { echo "there is no lesson $(N): $(notdir $(wildcard lessons/[0-9]*.py))"; exit 2; }
 	$(BIN)/python $(wildcard lessons/$(N)_*.py) $(ARGS)
 
+# What depends on the backend runs on both.
+ON_JAX := tests/test_models.py tests/test_taps.py tests/test_recurrent.py tests/test_callbacks_inside.py \
+    tests/test_lessons.py::test_02_learns_the_alphabet tests/test_lessons.py::test_02_events
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(ARGS)
+ifndef ARGS
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ON_JAX)
+endif
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/lessons
+bench: $(VENV)/test
 	$(BIN)/python benchmarks/events.py
+	$(BIN)/python benchmarks/overhead.py --json logs/overhead_tensorflow.json
+	KERAS_BACKEND=jax $(BIN)/python benchmarks/overhead.py --json logs/overhead_jax.json
 
 board: $(VENV)/lessons
 	$(BIN)/rnn-tutorial board logs

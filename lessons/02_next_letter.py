@@ -106,7 +106,8 @@ if not settings.resume:
 # %% [markdown]
 # ## Step 5: fit
 #
-# `callbacks.observe` watches: scalars, histograms, diagrams, curves. `ModelCheckpoint` keeps the best weights; its file lies
+# `callbacks.observe` watches: scalars, histograms, diagrams, curves, and with a *probe*, a batch that it runs through the
+# network after each epoch, the memory inside. Training does not notice. `ModelCheckpoint` keeps the best weights; its file lies
 # outside of the run's folder, so that `--resume` finds it whatever the run is called. `data.batches` hands over the data in
 # the way `fit` runs fastest.
 
@@ -121,7 +122,7 @@ history = model.fit(
     **data.batches(x, y, batch_size=BATCH_SIZE, seed=settings.seed),
     epochs=settings.epochs,
     verbose=0,
-    callbacks=[*callbacks.observe(settings.log_dir / "training"), keep_best],
+    callbacks=[*callbacks.observe(settings.log_dir / "training", probe=(x, y)), keep_best],
 )
 accuracies = history.history["sparse_categorical_accuracy"]
 losses = history.history["loss"]
@@ -210,7 +211,8 @@ for units, counts in needed.items():
 # - **Images**, `diagram/model` and `diagram/unrolled`: the network as Keras draws it, and unrolled along time, where the
 #   weights stand once and every step uses them. `curves` has loss and accuracy side by side.
 # - **Histograms**, `weights/simple_rnn/kernel`: it begins in a narrow band and spreads as the letters move apart.
-#   `weights/simple_rnn/recurrent_kernel` does not move at all. Why? (How many time steps are there?)
+#   `weights/simple_rnn/recurrent_kernel` does not move at all. Why? (How many time steps are there?) Beside it,
+#   `gradients/simple_rnn/recurrent_kernel`: what the optimizer was given for it.
 # - **Graphs**: the layers and what flows between them. Double-click on one to see its weights.
 #
 # ## Exercises

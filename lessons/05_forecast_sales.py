@@ -102,6 +102,7 @@ print("\nuntrained:", *forecasting.forecast(untrained, series, HORIZON).round(0)
 # %%
 def train(name, horizon, seed, watch=True):
     """Train a forecaster and forecast the quarter."""
+    probe = data.sales.windows(series, window=WINDOW, horizon=horizon)  # what `observe` looks at after each epoch
     model = forecasting.train(
         series,
         window=WINDOW,
@@ -109,7 +110,7 @@ def train(name, horizon, seed, watch=True):
         epochs=settings.epochs,
         learning_rate=LEARNING_RATE,
         seed=seed,
-        callbacks=callbacks.observe(settings.log_dir / name) if watch else (),
+        callbacks=callbacks.observe(settings.log_dir / name, probe=probe) if watch else (),
     )
     return model, forecasting.forecast(model, series, HORIZON)
 
@@ -129,11 +130,12 @@ keras.utils.set_random_seed(settings.seed)
 raw_model = models.sales_forecaster(window=len(series), scale=False)
 raw_model.compile(keras.optimizers.Adam(LEARNING_RATE), loss="mse", metrics=["mae"])
 all_months = series.to_numpy("float32").reshape(1, len(series), 1)  # (windows, months, features)
+next_month = np.array([[700.0]], dtype="float32")
 raw_model.fit(
-    **data.batches(all_months, np.array([[700.0]], dtype="float32")),
+    **data.batches(all_months, next_month),
     epochs=settings.epochs,
     verbose=0,
-    callbacks=callbacks.observe(settings.log_dir / "raw"),
+    callbacks=callbacks.observe(settings.log_dir / "raw", probe=(all_months, next_month)),
 )
 raw = forecasting.forecast(raw_model, series, HORIZON)
 
@@ -187,6 +189,9 @@ print(f"\nPicture: {picture_file}   model: {model_file}")
 #   has hardly left 700 when it stops.
 # - **Images**: `forecast`; then `diagram/unrolled`, two layers of LSTM cells, one above the other, through the months, one set of
 #   weights each. `diagram/model` shows where the scaling sits.
+# - **Images**, `gates_picture/lstm` of both: a gate is a number between 0, shut, and 1, open. On raw numbers nearly every gate
+#   stands at one end or the other, whatever month is read; that is the flat end where no gradient is left.
+#   **Scalars**, `saturation/lstm/forget`, counts them: the share of gates below 0.05 or above 0.95.
 # - **Histograms**, `weights/lstm/kernel`, of `recursive` and `raw`: what did learning change?
 # - **Graphs**: the layers and what flows between them. The months go two ways: why does `unscale` need them?
 #

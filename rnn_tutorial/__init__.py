@@ -12,10 +12,21 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnn_tutorial import callbacks, data, events, figures, forecasting, lesson, models, naming
+    from rnn_tutorial import callbacks, data, events, figures, forecasting, lesson, models, naming, recurrent, taps
 
 __version__ = "0.1.0"
-__all__ = ["callbacks", "data", "events", "figures", "forecasting", "lesson", "models", "naming"]
+__all__ = [
+    "callbacks",
+    "data",
+    "events",
+    "figures",
+    "forecasting",
+    "lesson",
+    "models",
+    "naming",
+    "recurrent",
+    "taps",
+]
 
 
 def __getattr__(name: str):

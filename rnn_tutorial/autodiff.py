@@ -1,10 +1,17 @@
 """The one file that asks which Keras backend is running."""
 
+import contextlib
 import itertools
 import sys
+import weakref
+from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
+
+# Up to so many steps TensorFlow runs a loop written out faster than a loop in its graph, and traces it no slower.
+_UNROLLED = 16
 
 
 def backend():
@@ -63,3 +70,314 @@ def _numpy_batches(x, y, batch_size, seed):
         for start in range(0, len(x), batch_size):
             rows = order[start : start + batch_size]
             yield x[rows], y[rows]
+
+
+def is_stateless():
+    """Whether the train function takes all variables and returns them, instead of changing them in place."""
+    return backend() == "jax"
+
+
+def check_one_replica(model):
+    """Check that a model trains in one place.
+
+    Raises:
+        NotImplementedError: It trains on several replicas; gradients are then not those of one step.
+    """
+    strategy = getattr(model, "distribute_strategy", None) if backend() == "tensorflow" else None
+    if getattr(strategy, "num_replicas_in_sync", 1) > 1 or keras.distribution.distribution() is not None:
+        raise NotImplementedError("gradients of a training on several replicas are not looked at")
+
+
+def rows(gradient):
+    """A gradient's numbers: TensorFlow gives that of an `Embedding` as rows, some of them several times."""
+    return gradient.values if _is_sparse(gradient) else gradient
+
+
+def dense(gradient, rows, shape):
+    """A gradient as one array of the given shape, with `rows` in place of its own."""
+    if not _is_sparse(gradient):
+        return rows
+    import tensorflow as tf
+
+    return tf.math.unsorted_segment_sum(rows, gradient.indices, shape[0])
+
+
+def square_sums(arrays):
+    """Sum of the squares of each array, (arrays,), each in one pass."""
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return 2 * tf.stack([tf.nn.l2_loss(array) for array in arrays])
+    return ops.stack([ops.sum(ops.square(array)) for array in arrays])
+
+
+def _is_sparse(gradient):
+    return type(gradient).__name__ == "IndexedSlices"
+
+
+def carry(train_function, arguments, extra):
+    """Call a stateless train function with more variables in the optimizer's state than the model knows of.
+
+    Args:
+        train_function: Keras' own, (state, iterator) -> (logs, state).
+        arguments: What `fit` calls it with.
+        extra: Lists of arrays, the last of the optimizer's variables inside of the step, which takes them over.
+
+    Returns:
+        What `fit` expects, and lists of the new values of `extra`.
+    """
+    (trainable, others, optimizer, metrics), iterator = arguments
+    flat = [array for arrays in extra for array in arrays]
+    logs, state = train_function((trainable, others, [*optimizer, *flat], metrics), iterator)
+    optimizer = list(state[2])
+    size = len(optimizer) - len(flat)
+    rest = iter(optimizer[size:])
+    return (logs, (state[0], state[1], optimizer[:size], state[3])), [[next(rest) for _ in arrays] for arrays in extra]
+
+
+def exchange(arguments, size, function):
+    """Put other arrays for the last ones of the optimizer's state that a stateless train function is called with.
+
+    Args:
+        arguments: As for `carry`.
+        size: How many arrays.
+        function: Gets an iterator over them and returns the others.
+
+    Returns:
+        The new arguments.
+    """
+    (trainable, others, optimizer, metrics), iterator = arguments
+    last = len(optimizer) - size
+    return (trainable, others, [*optimizer[:last], *function(iter(optimizer[last:]))], metrics), iterator
+
+
+def is_taken_over(arrays):
+    """Whether a train function has taken over any of these arrays, so that they can no longer be read."""
+    return any(array.is_deleted() for array in arrays)
+
+
+def sync(model):
+    """Hand a stateless model its variables' values back, which `fit` keeps to itself between two batches."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+def track(optimizer, variables):
+    """Show variables among those of an optimizer, at their end."""
+    for variable in variables:
+        optimizer._track_variable(variable)
+
+
+def untrack(optimizer, variables):
+    """Take them away again."""
+    for variable in variables:
+        optimizer._untrack_variable(variable)
+
+
+@contextlib.contextmanager
+def tracked(optimizer, variables):
+    """Show variables among those of an optimizer for a moment."""
+    track(optimizer, variables)
+    try:
+        yield
+    finally:
+        untrack(optimizer, variables)
+
+
+@contextlib.contextmanager
+def untracked(optimizer, variables):
+    """Take them away for a moment."""
+    untrack(optimizer, variables)
+    try:
+        yield
+    finally:
+        track(optimizer, variables)
+
+
+def outside_of_graphs():
+    """Context manager in which variables can be made even while a graph is being traced."""
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.init_scope()
+    return contextlib.nullcontext()
+
+
+def apart(function, arrays):
+    """Call a function out of the compiler's sight: what it computes is not merged with anything around it.
+
+    A compiler that finds the same product in two places computes it once, and keeps what it would have rounded
+    otherwise; training would end with other last digits.
+
+    Args:
+        function: Called with the arrays; may assign to variables.
+        arrays: Arrays, in any nest of lists, tuples and None.
+
+    Returns:
+        What the function returns.
+    """
+    if backend() == "jax":
+        import jax
+
+        return function(jax.lax.optimization_barrier(arrays))
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        if _is_xla():
+            from tensorflow.compiler.tf2xla.python import xla
+
+            flat = tf.nest.flatten(arrays, expand_composites=True)
+            places = [place for place, array in enumerate(flat) if array is not None]
+            for place, array in zip(places, xla.optimization_barrier(*[flat[place] for place in places]), strict=True):
+                flat[place] = array
+            return function(tf.nest.pack_sequence_as(arrays, flat, expand_composites=True))
+        if not tf.executing_eagerly():
+            # A graph of its own. (Grappler shares what two nodes of one graph have in common, inlined functions too.)
+            own = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+            return own.get_concrete_function(arrays)(arrays)  # Called at once it would count as being traced each time.
+    return function(arrays)
+
+
+def _is_xla():
+    """Whether the graph that is being traced goes to XLA as a whole."""
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    return graph is not None and control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+def compiled(function, model):
+    """Compile a function that reads a model's variables and changes none of them.
+
+    Args:
+        function: Called with a function that opens a scope in which assignments have no effect, and arrays.
+        model: A `keras.Model`. Its variables are read anew at each call.
+
+    Returns:
+        A function of the arrays alone.
+    """
+    reference = weakref.ref(model)
+
+    def read():
+        model: Any = reference()
+        return [variable.value for variable in model.variables]
+
+    def pure(values, *arrays):
+        model: Any = reference()
+        # All variables are in the scope: Keras asks it for those that are regularized, and JAX reads no others anew.
+        mapping = list(zip(model.variables, values, strict=True))
+        mapping += [(variable, ops.zeros(variable.shape, variable.dtype)) for variable in model.metrics_variables]
+        # What Keras makes here, it makes for later: metrics, of which no variable is to be born in a compiled function.
+        options = {"collect_losses": True, "initialize_variables": False}
+        return function(lambda: keras.StatelessScope(mapping, **options), *arrays)
+
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        def traced(*arrays):
+            return pure(read(), *arrays)
+
+        return tf.function(traced, autograph=False)
+    if backend() == "jax":
+        import jax
+
+        jitted = jax.jit(pure)
+        return lambda *arrays: jitted(read(), *arrays)
+    raise NotImplementedError(f"gradients through time need the backend tensorflow or jax, not {backend()}")
+
+
+def differentiate(function):
+    """Differentiate a function with respect to perturbations that it asks for while it runs.
+
+    Args:
+        function: Called with `perturb(name, shape, dtype)`, which gives the array of zeros to be added; returns a
+            number and anything else.
+
+    Returns:
+        The number, the rest, and {name: gradient}.
+    """
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        zeros = {}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+            def perturb(name, shape, dtype):
+                zeros[name] = tf.zeros(shape, dtype)
+                tape.watch(zeros[name])
+                return zeros[name]
+
+            value, rest = function(perturb)
+        gradients = tape.gradient(value, list(zeros.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return value, rest, dict(zip(zeros, gradients, strict=True))
+    import jax
+
+    zeros = {}
+
+    def ask(name, shape, dtype):
+        zeros[name] = shape, dtype
+        return jax.numpy.zeros(shape, dtype)
+
+    jax.eval_shape(lambda: function(ask)[0])
+    zeros = {name: jax.numpy.zeros(*asked) for name, asked in zeros.items()}
+    run = jax.value_and_grad(lambda arrays: function(lambda name, *_: arrays[name]), has_aux=True)
+    (value, rest), gradients = run(zeros)
+    return value, rest, gradients
+
+
+def place():
+    """Where the running function is traced: what is computed in one place cannot be used in another one around it."""
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.compat.v1.get_default_graph()
+    try:
+        from jax.extend.core import get_opaque_trace_state
+    except ImportError:  # an older JAX
+        from jax.core import get_opaque_trace_state
+    return get_opaque_trace_state(convention="flax")
+
+
+def masked_output(layer, state):
+    """What Keras makes of the output of a recurrent layer at a masked step.
+
+    Args:
+        layer: The `RNN`.
+        state: The initial state of what it hands on.
+
+    Returns:
+        Whether it becomes zero, and what it becomes otherwise where no output came before.
+    """
+    if backend() == "jax":
+        return layer.zero_output_for_mask and not layer.unroll, ops.zeros_like(state) if layer.unroll else state
+    return layer.zero_output_for_mask, ops.zeros_like(state)
+
+
+def pull_back(function, at, gradient):
+    """Gradient with respect to what goes into a function, given that with respect to what comes out."""
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(at)
+            value = function(at)
+        return tape.gradient(value, at, output_gradients=gradient)
+    import jax
+
+    return jax.vjp(function, at)[1](gradient)[0]
+
+
+def scan(step, carry, arrays, steps):
+    """Run `step(carry, slices) -> (carry, results)` over the first axis of the arrays.
+
+    Returns:
+        The last carry, and the results of all steps, stacked.
+    """
+    if backend() == "tensorflow" and isinstance(steps, int) and steps <= _UNROLLED:
+        results = []
+        for slices in zip(*(ops.unstack(array, steps) for array in arrays), strict=True):
+            carry, result = step(carry, slices)
+            results.append(result)
+        return carry, [ops.stack(parts) for parts in zip(*results, strict=True)]
+    return ops.scan(step, carry, arrays)

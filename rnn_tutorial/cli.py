@@ -286,7 +286,7 @@ def _forecast(arguments):
         series = sales.read_csv(arguments.file, arguments.date, arguments.value, horizon)
         window = _window(len(series), arguments.window, horizon)
         outputs = forecasting.choose_outputs(len(series), window, horizon)
-        sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
+        x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
     print(f"Read {len(series)} months of {series.name!r}, {_month(series.index[0])} to {_month(series.index[-1])}.")
     if arguments.window is None and window < forecasting.LONGEST_WINDOW:
         print(f"That is too short to read {forecasting.LONGEST_WINDOW} months at once; the network reads {window}.")
@@ -302,7 +302,7 @@ def _forecast(arguments):
             horizon=outputs,
             epochs=arguments.epochs,
             seed=arguments.seed,
-            callbacks=[_progress(arguments.epochs), *callbacks.observe(folder / _RUN)],
+            callbacks=[_progress(arguments.epochs), *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:]))],
         )
         forecasts = {
             "forecast": forecasting.forecast(model, series, horizon),

@@ -33,7 +33,7 @@ def top_layers(model):
     for layer in model.layers:
         name = layer.name
         if is_automatic(layer):
-            kind = _snake_case(type(layer).__name__)
+            kind = own_name(layer)
             number = numbers.get(kind, 0)
             numbers[kind] = number + 1
             name = kind if number == 0 else f"{kind}_{number}"
@@ -64,6 +64,16 @@ def is_automatic(layer):
     Keras does not keep whether a name was given, so a name given in that very form counts as automatic too.
     """
     return re.fullmatch(rf"{_snake_case(type(layer).__name__)}(_\d+)?", layer.name) is not None
+
+
+def own_name(layer):
+    """The name a layer was given, or else that of its class."""
+    return class_name(layer) if is_automatic(layer) else layer.name
+
+
+def class_name(layer):
+    """Name of an object's class in the way Keras writes it: `LSTMCell` -> `lstm_cell`."""
+    return _snake_case(type(layer).__name__)
 
 
 def _walk(model, prefix):

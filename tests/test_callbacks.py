@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import functools
 import io
 import json
 import os
@@ -18,14 +19,36 @@ import pytest
 from keras import layers
 from tensorboard.compat.proto import graph_pb2
 
-from rnn_tutorial import callbacks, diagrams, events, figures, models
-from rnn_tutorial.callbacks import LearningCurves, ModelDiagram, WeightHistograms, observe
+from rnn_tutorial import callbacks, diagrams, figures, models
+from rnn_tutorial.callbacks import (
+    GradientFlow,
+    GradientHistograms,
+    LearningCurves,
+    ModelDiagram,
+    StateHeatmaps,
+    WeightHeatmaps,
+    WeightHistograms,
+    observe,
+)
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(24, 4, 2)).astype("float32")
 Y = _RANDOM.normal(size=(24, 1)).astype("float32")
 VALIDATION = (X[:7] + 1, Y[:7])
 WEIGHTS = ["cell/kernel", "cell/recurrent_kernel", "cell/bias", "head/kernel", "head/bias"]
+# What `observe` writes of `network` without a probe; see test_callbacks_inside.py for what it sees with one.
+TAGS = {
+    "histograms": {f"{kind}/{name}" for kind in ("weights", "gradients") for name in WEIGHTS},
+    "scalars": {
+        *(
+            f"{kind}/{name}"
+            for kind in ("gradient_norm", "gradient_norm_max", "nonfinite_batches", "update_ratio")
+            for name in [*WEIGHTS, "global"]
+        ),
+        "spectral_radius/cell",
+    },
+    "images": {"diagram/model", "diagram/unrolled", "curves", "weights_picture/cell", "weights_picture/head"},
+}
 
 
 def network(**compiled):
@@ -123,10 +146,7 @@ def test_all_callbacks_write_to_one_event_file(watched):
 
 
 def test_the_exact_tags(watched, values, read_values):
-    assert {plugin: set(tags) for plugin, tags in values.items()} == {
-        "histograms": {f"weights/{name}" for name in WEIGHTS},
-        "images": {"diagram/model", "diagram/unrolled", "curves"},
-    }
+    assert {plugin: set(tags) for plugin, tags in values.items()} == TAGS
     for part, expected in {
         "train": {"epoch_loss", "epoch_mae", "epoch_learning_rate"},
         "validation": {
@@ -142,14 +162,13 @@ def test_the_exact_tags(watched, values, read_values):
 
 
 def test_steps_are_zero_based_epochs(values):
-    assert {tag: list(steps) for tag, steps in values["histograms"].items()} == {
-        f"weights/{name}": [0, 1, 2, 3, 4, 5] for name in WEIGHTS
-    }
+    for plugin in ("histograms", "scalars"):
+        assert all(list(steps) == [0, 1, 2, 3, 4, 5] for steps in values[plugin].values())
     assert list(values["images"]["diagram/model"]) == [0]
     assert list(values["images"]["diagram/unrolled"]) == [0]
     # The first and the last epoch, and log-spaced ones where there was time for them.
-    drawn = list(values["images"]["curves"])
-    assert {0, 5} <= set(drawn) <= {0, 1, 3, 5}
+    for tag in TAGS["images"] - {"diagram/model", "diagram/unrolled"}:
+        assert {0, 5} <= set(values["images"][tag]) <= {0, 1, 3, 5}
 
 
 def test_histograms_are_those_of_the_weights_after_each_epoch(watched, values):
@@ -262,7 +281,7 @@ def test_watched_training_is_the_same_to_the_last_bit(tmp_path, way):
     trained = {}
     for name in ("bare", "watched"):
         model = network(optimizer=optimizer(), **compiled)
-        watching = observe(tmp_path / "logs", probe=None) if name == "watched" else []
+        watching = observe(tmp_path / "logs", probe=(X[:4], Y[:4])) if name == "watched" else []
         checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / f"{name}.{{epoch}}.keras")
         fit(model, [*watching, checkpoint], **arguments)
         trained[name] = model
@@ -309,15 +328,24 @@ def test_watched_training_is_the_same_on_jax(tmp_path, run_python, read_values, 
 
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(24, 4, 2)).astype("float32"), rng.normal(size=(24, 1)).astype("float32")
-        print(keras.config.backend(), train([]) == train(observe(sys.argv[1])))
+        print(keras.config.backend(), train([]) == train(observe(sys.argv[1], probe=(x[:4], y[:4]))))
         """,
         tmp_path / "run",
         KERAS_BACKEND="jax",
     )
     assert printed.split() == ["jax", "True"]
     found = read_values(our_event_file(tmp_path / "run"))
-    assert set(found["histograms"]) == {f"weights/{name}" for name in WEIGHTS}
-    assert set(found["images"]) == {"curves", "diagram/model", "diagram/unrolled"}
+    clipped = {f"gradient_norm_clipped/{name}" for name in [*WEIGHTS, "global"]} | {"clipped_batches"}
+    gates = {f"saturation/cell/{gate}" for gate in ("input", "forget", "candidate", "output")}
+    pictures = {f"{kind}_picture/cell" for kind in ("gradient_flow", "states", "gates")}
+    assert {plugin: set(tags) for plugin, tags in found.items()} == {
+        "histograms": TAGS["histograms"],
+        "scalars": TAGS["scalars"] | clipped | gates | {"gradient_flow_ratio/cell"},
+        "images": TAGS["images"] | pictures,
+        "rnn_tutorial": {
+            f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_cell", "grad_flow_above", "states", "gates")
+        },
+    }
     (train,) = (tmp_path / "run" / "train").iterdir()
     assert set(read_values(train)["scalars"]) == {"epoch_loss", "epoch_learning_rate"}
 
@@ -434,12 +462,12 @@ def test_a_disk_that_is_full_for_keras_too(tmp_path, run_python, our_event_file,
 @pytest.mark.parametrize(
     ("module", "function", "callback", "kept"),
     [
-        (figures, "curves", "LearningCurves", {"histograms", "images"}),
-        (diagrams, "layers_diagram", "ModelDiagram", {"histograms", "images"}),
-        (events, "histogram_buckets", "WeightHistograms", {"images"}),
-        (keras.callbacks.TensorBoard, "on_epoch_end", "Scalars", {"histograms", "images"}),
-        (keras.callbacks.TensorBoard, "set_model", "Scalars", {"histograms", "images"}),
-        (keras.callbacks.TensorBoard, "on_test_end", "Scalars", {"histograms", "images"}),
+        (figures, "curves", "LearningCurves", {"histograms", "scalars", "images"}),
+        (diagrams, "layers_diagram", "ModelDiagram", {"histograms", "scalars", "images"}),
+        (WeightHistograms, "look", "WeightHistograms", {"histograms", "scalars", "images"}),
+        (keras.callbacks.TensorBoard, "on_epoch_end", "Scalars", {"histograms", "scalars", "images"}),
+        (keras.callbacks.TensorBoard, "set_model", "Scalars", {"histograms", "scalars", "images"}),
+        (keras.callbacks.TensorBoard, "on_test_end", "Scalars", {"histograms", "scalars", "images"}),
     ],
     ids=lambda value: getattr(value, "__name__", value) if not isinstance(value, set) else "",
 )
@@ -474,7 +502,8 @@ def test_a_callback_that_fails_stops_looking_and_the_rest_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     found = read_values(our_event_file(folder))
     assert set(found) == kept
-    if "histograms" in kept:
+    assert list(found["histograms"]["gradients/cell/kernel"]) == [0, 1, 2, 3]
+    if callback != "WeightHistograms":
         assert list(found["histograms"]["weights/cell/kernel"]) == [0, 1, 2, 3]
     if callback != "LearningCurves":
         assert {0, 3} <= set(found["images"]["curves"])
@@ -499,8 +528,10 @@ def test_weights_that_are_not_numbers(tmp_path, recorded_warnings, read_values, 
 
     with recorded_warnings() as caught:
         model = diverge(observe(tmp_path / "run"))
-    assert len(caught) == len(ours(caught)) == 1
-    assert re.search(r"\d+ of \d+ values of cell/\w+ are NaN or infinite after epoch 0", ours(caught)[0])
+    # The weights and the gradients, once each.
+    assert len(caught) == len(ours(caught)) == 2
+    assert re.search(r"\d+ of \d+ values of cell/\w+ are NaN or infinite after epoch 0", "".join(ours(caught)))
+    assert "batches of epoch 0 had a gradient with NaN or infinity" in "".join(ours(caught))
     assert np.isnan(model.get_weights()[0]).all()
     assert same(model, diverge([]))
     found = read_values(our_event_file(tmp_path / "run"))
@@ -539,7 +570,8 @@ def test_a_model_that_its_first_batch_builds(tmp_path, recorded_warnings, read_v
         trained[name] = model
     assert same(trained["bare"], trained["watched"])
     found = read_values(our_event_file(tmp_path / "run"))
-    assert set(found["histograms"]) == {f"weights/{name}" for name in WEIGHTS}
+    images = TAGS["images"] - {"diagram/unrolled"}  # what is connected to what is not known
+    assert {plugin: set(tags) for plugin, tags in found.items()} == {**TAGS, "images": images}
     assert list(found["images"]["diagram/model"]) == [0]
 
 
@@ -548,11 +580,35 @@ def test_a_model_without_recurrent_layers(tmp_path, read_values, our_event_file)
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(np.ones((4, 8)), np.zeros(4), epochs=1, verbose=0, callbacks=observe(tmp_path / "run"))
     found = read_values(our_event_file(tmp_path / "run"))
-    assert set(found["images"]) == {"curves", "diagram/model"}
+    assert set(found["images"]) == {
+        "curves",
+        "diagram/model",
+        *(f"weights_picture/{layer.name}" for layer in model.layers[1:]),
+    }
+    assert not any(tag.startswith("spectral_radius") for tag in found["scalars"])
     assert not (tmp_path / "run" / "unrolled.png").exists()
 
 
-CALLBACKS = [WeightHistograms, ModelDiagram, LearningCurves, observe]
+def with_probe(make):
+    """A callback that needs a probe, made as the others are."""
+
+    @functools.wraps(make, updated=())
+    def made(log_dir, every=1):
+        return make(log_dir, (X[:2], Y[:2]), every)
+
+    return made
+
+
+CALLBACKS = [
+    WeightHistograms,
+    ModelDiagram,
+    LearningCurves,
+    GradientHistograms,
+    WeightHeatmaps,
+    with_probe(GradientFlow),
+    with_probe(StateHeatmaps),
+    with_probe(observe),
+]
 
 
 @pytest.mark.parametrize("wrong", ["", None, 3, b"logs", ["logs"], True], ids=repr)
@@ -581,15 +637,19 @@ def test_wrong_pictures_are_told_before_training(tmp_path, wrong):
 @pytest.mark.parametrize("make", CALLBACKS, ids=lambda make: make.__name__)
 def test_making_a_callback_touches_nothing(tmp_path, capsys, make):
     for folder in (tmp_path / "run", str(tmp_path / "run")):
-        make(folder, np.int64(2)) if make is not observe else make(folder, every=np.int64(2))
+        make(folder, every=np.int64(2))
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out == ""
 
 
-def test_a_probe_that_nobody_looks_at_is_told_in_one_line(tmp_path, capsys):
+def test_what_a_missing_probe_leaves_out_is_told_in_one_line(tmp_path, capsys):
+    without = observe(tmp_path / "run")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "no probe=(x, y) is given" in line
     watching = observe(tmp_path / "run", probe=(X[:2], Y[:2]))
-    assert len(capsys.readouterr().out.splitlines()) == 1
-    assert len(watching) == len(observe(tmp_path / "run"))
+    assert capsys.readouterr().out == ""
+    added = {type(callback) for callback in watching} - {type(callback) for callback in without}
+    assert added == {GradientFlow, StateHeatmaps}
 
 
 class Stop(keras.callbacks.Callback):
@@ -714,9 +774,10 @@ def test_a_program_that_is_interrupted_leaves_its_curves(tmp_path, run_python, r
 def test_a_second_fit_goes_to_a_folder_of_its_own(tmp_path, capsys, read_values, our_event_file, open_event_files):
     folder = tmp_path / "run"
     model = simple()
-    watching = observe(folder)
+    watching, others = observe(folder), observe(f"{folder}/")
+    capsys.readouterr()
     lines = []
-    for watched in (watching, watching, observe(f"{folder}/")):  # the same callbacks twice, and new ones
+    for watched in (watching, watching, others):  # the same callbacks twice, and new ones
         fit(model, watched, epochs=2, validation_data=VALIDATION)
         lines.append(capsys.readouterr().out.splitlines())
     assert [len(line) for line in lines] == [0, 1, 1]
@@ -819,7 +880,7 @@ def test_without_pictures(tmp_path, read_values, our_event_file):
     watching = observe(tmp_path / "run", pictures=False)
     assert not [callback for callback in watching if isinstance(callback, (LearningCurves, ModelDiagram))]
     fit(simple(), watching, epochs=2)
-    assert set(read_values(our_event_file(tmp_path / "run"))) == {"histograms"}
+    assert set(read_values(our_event_file(tmp_path / "run"))) == {"histograms", "scalars"}
     assert not list((tmp_path / "run").glob("**/*.png"))
 
 
@@ -878,7 +939,10 @@ def test_evaluate_and_predict_take_the_callbacks_too(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+# JAX has float64 only where the whole program asks for it.
+@pytest.mark.parametrize(
+    "kind", ["float16", "bfloat16", *(["float64"] if keras.backend.backend() == "tensorflow" else [])]
+)
 def test_weights_may_be_of_any_kind(tmp_path, read_values, our_event_file, kind):
     inputs = keras.Input((4, 2))
     x = layers.Dense(3, dtype=kind, name="odd")(layers.Flatten()(inputs))
@@ -887,7 +951,7 @@ def test_weights_may_be_of_any_kind(tmp_path, read_values, our_event_file, kind)
     assert {weight.dtype for weight in model.get_layer("odd").weights} == {kind}
     fit(model, [WeightHistograms(tmp_path / "run")], epochs=1)
     table = read_values(our_event_file(tmp_path / "run"))["histograms"]["weights/odd/kernel"][0]
-    kernel = np.asarray(keras.ops.cast(model.get_layer("odd").kernel, "float64"))
+    kernel = keras.ops.convert_to_numpy(model.get_layer("odd").kernel).astype("float64")
     assert (table[0, 0], table[-1, 1]) == (kernel.min(), kernel.max())
     assert table[:, 2].sum() == 24
 

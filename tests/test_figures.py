@@ -23,7 +23,7 @@ def drawn(figure, dpi=60):
     """Render a figure and make sure that there is something in the picture, also at its edges white."""
     pixels = decoded(figures.png(figure, dpi))
     width, height = figure.get_size_inches()
-    assert pixels.shape == (int(height * dpi), int(width * dpi), 3)
+    assert pixels.shape == (pytest.approx(height * dpi, abs=1), pytest.approx(width * dpi, abs=1), 3)
     assert pixels.reshape(-1, 3).std(axis=0).max() > 1, "a blank picture"
     assert pixels[0, 0].tolist() == pixels[-1, -1].tolist() == [255, 255, 255]
     return pixels
@@ -121,6 +121,21 @@ def test_a_long_way_is_shown_on_a_log_axis(values, scale):
     figure = figures.curves({"loss": values, "accuracy": [0.5] * len(values)})
     assert [axes.get_yscale() for axes in figure.axes] == [scale, "linear"]
     drawn(figure)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[-0.00025, -0.00031], [1234567.0, 834567.0], [-1e12, 1e12], [1e-7, 1e-12], [0.98, 0.985], [1000.001, 1000.002]],
+    ids=str,
+)
+def test_the_numbers_of_curves_stay_in_the_picture(values):
+    figure = figures.curves({"loss": values, "accuracy": values})
+    drawn(figure, dpi=100)
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        assert figure.bbox.count_contains(box.corners()) == 4
+    first, second = (axes.get_tightbbox() for axes in figure.axes)
+    assert not first.overlaps(second)
 
 
 def test_validation_counts_for_the_log_axis():
@@ -271,6 +286,517 @@ def test_one_box():
     drawn(figures.boxes([box(2, 2, "alone")], []))
 
 
+# What happens in a layer: one page, an image a panel
+
+
+def images(figure):
+    """{label: image} of the panels, without the scales beside them."""
+    return {image.get_label(): image for image in figure.axes[0].get_images() if image.get_label() != "scale"}
+
+
+def written(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def hatched(figure):
+    """The hatched rectangles: grounds of panels, and one in the legend."""
+    return [artist for artist in figure.axes[0].patches if artist.get_hatch()]
+
+
+def color_of(image, value):
+    return [round(255 * part) for part in image.cmap(image.norm(value))[:3]]
+
+
+def texts_inside(figure):
+    """No text may leave the page."""
+    drawn(figure, dpi=100)
+    page = figure.bbox
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert page.count_contains(box.corners()) == 4, text.get_text()
+
+
+def texts_apart(figure):
+    """No text may cover another."""
+    figures.png(figure)
+    boxes = [(text.get_text(), text.get_window_extent()) for text in figure.axes[0].texts]
+    for number, (first, box) in enumerate(boxes):
+        for second, other in boxes[:number]:
+            assert not box.overlaps(other), (first, second)
+
+
+def numbers_beside(figure, side):
+    """The numbers left of the panels ("right" aligned) or below them."""
+    along = {"left": lambda text: text.get_va() == "center_baseline" and text.get_ha() == "right"}
+    along["below"] = lambda text: text.get_va() == "top"
+    return [text.get_text() for text in figure.axes[0].texts if along[side](text) and text.get_text().isdigit()]
+
+
+def place(image, row, column):
+    """The pixel in the middle of a cell, in a page of 100 pixels an inch."""
+    left, right, bottom, top = image.get_extent()
+    rows, columns = image.get_array().shape
+    x = left + (column + 0.5) * (right - left) / columns
+    y = top + (row + 0.5) * (bottom - top) / rows
+    return int(y * 100), int(x * 100)
+
+
+# Gradient through time
+
+
+def test_flow_shows_the_logarithm_of_every_norm():
+    norms = np.array([[1e-6, 1e-3, 0.5], [2e-5, 1e-2, 2.0]])
+    figure = figures.gradient_flow(norms, [3, 10], "lstm: gradient")
+    (image,) = images(figure).values()
+    assert np.allclose(image.get_array(), np.log10(norms))
+    assert not np.ma.is_masked(image.get_array())
+    # One power of ten below the smallest, as it is one itself, and the next above the largest.
+    assert (image.norm.vmin, image.norm.vmax) == (-7, 1)
+    assert {"lstm: gradient", "time step", "epoch", "‖dL/dh‖", "≤ 1e-7"} <= set(written(figure))
+    assert {"masked", "infinite"}.isdisjoint(written(figure))
+    assert not hatched(figure)
+    assert numbers_beside(figure, "left") == ["3", "10"]
+    assert numbers_beside(figure, "below") == ["0", "1", "2"]
+    pixels = drawn(figure, dpi=100)
+    for cell in np.ndindex(norms.shape):
+        shown = pixels[place(image, *cell)].tolist()
+        assert shown == pytest.approx(color_of(image, np.log10(norms[cell])), abs=2), cell
+
+
+def test_the_first_epoch_is_on_top():
+    figure = figures.gradient_flow([[1.0], [10.0]], [0, 1], "t")
+    (image,) = images(figure).values()
+    first, second = (place(image, row, 0)[0] for row in (0, 1))
+    assert first < second
+    heights = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts if text.get_ha() == "right"}
+    assert heights["0"] * 100 == pytest.approx(first, abs=2)
+    assert heights["1"] * 100 == pytest.approx(second, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("norms", "floor", "scale", "below"),
+    [
+        ([1.0, 0.02], None, (-2, 0), "≤ 1e-2"),
+        ([1.0, 1e-30, 0.0], None, (-12, 0), "≤ 1e-12"),
+        ([20.0, 1e-30], None, (-10, 2), "≤ 1e-10"),
+        ([1e-20, 1e-22], None, (-23, -20), "≤ 1e-23"),
+        ([3.0, 3.0], None, (0, 1), "≤ 1e0"),
+        ([1.0, 1.0], None, (-1, 0), "≤ 1e-1"),
+        ([0.0, 0.0], None, (-12, 0), "≤ 1e-12"),
+        ([float("nan"), float("nan")], None, (-12, 0), "≤ 1e-12"),
+        ([float("inf"), float("inf")], None, (-12, 0), "≤ 1e-12"),
+        ([1.0, 0.5], 1e-6, (-6, 0), "≤ 1e-6"),
+        ([1.0, 0.5], 3e-10, (np.log10(3e-10), 0), "≤ 3e-10"),
+        ([1e-3, 1e-4], 5.0, (np.log10(5), 1), "≤ 5"),
+        ([1e300, 5e-324], None, (288, 300), "≤ 1e288"),
+    ],
+    ids=str,
+)
+def test_scale_of_the_flow(norms, floor, scale, below):
+    figure = figures.gradient_flow([norms], [0], "t", floor=floor)
+    (image,) = images(figure).values()
+    assert (image.norm.vmin, image.norm.vmax) == pytest.approx(scale)
+    assert below in written(figure)
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_what_is_at_the_floor_or_below_has_a_colour_of_its_own():
+    norms = np.array([[0.0, 1e-9, 1e-8, 1.1e-8, 1.0]], "float32")
+    figure = figures.gradient_flow(norms, [0], "t", floor=float(norms[0, 2]))
+    (image,) = images(figure).values()
+    pixels = drawn(figure, dpi=100)
+    shown = [matplotlib.colors.to_hex(pixels[place(image, 0, column)] / 255) for column in range(5)]
+    assert shown[:3] == ["#000000"] * 3
+    assert "#000000" not in shown[3:]
+    # The scale shows it too.
+    (block,) = [artist for artist in figure.axes[0].patches if artist.get_facecolor() == (0, 0, 0, 1)]
+    assert block.get_x() > image.get_extent()[1]
+
+
+def test_masked_steps_of_the_flow_are_hatched_and_explained():
+    nan = float("nan")
+    figure = figures.gradient_flow([[nan, 0.5, 1.0], [nan, 0.2, float("inf")]], [0, 1], "t")
+    (image,) = images(figure).values()
+    assert np.ma.getmaskarray(image.get_array()).tolist() == [[True, False, False]] * 2
+    ground, legend = hatched(figure)
+    left, right, bottom, top = image.get_extent()
+    assert ground.get_bbox().bounds == pytest.approx((left, top, right - left, bottom - top))
+    assert ground.get_zorder() < image.get_zorder()
+    assert legend.get_y() > bottom
+    assert {"masked", "infinite"} <= set(written(figure))
+    pixels = drawn(figure, dpi=100)
+    y, x = place(image, 0, 0)
+    patch = pixels[y - 20 : y + 20, x - 20 : x + 20].reshape(-1, 3)
+    assert (patch == 0xDD).all(axis=1).any(), "the grey ground"
+    assert (patch.min(axis=1) < 0xA0).any(), "the lines of the hatching"
+    assert matplotlib.colors.to_hex(pixels[place(image, 1, 2)] / 255) == "#ff00ff"
+
+
+def test_a_long_training_is_thinned_but_keeps_both_ends():
+    epochs = np.arange(5000) * 3 + 7
+    norms = np.geomspace(1e-8, 1, 5000)[:, None] * np.ones(500)
+    figure = figures.gradient_flow(norms, epochs, "t")
+    (image,) = images(figure).values()
+    rows, columns = image.get_array().shape
+    assert 100 <= rows <= 400
+    assert 100 <= columns <= 400
+    assert image.get_array()[0, 0] == pytest.approx(-8)
+    assert image.get_array()[-1, -1] == pytest.approx(0)
+    assert {"epoch (every 20th)", "time step (every 2nd)"} <= set(written(figure))
+    shown = list(map(int, numbers_beside(figure, "left")))
+    assert (shown[0], shown[-1]) == (7, 15004)
+    assert set(shown) <= set(epochs.tolist())
+    assert numbers_beside(figure, "below")[-1] == "499"
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 7, 12, 100, 301])
+@pytest.mark.parametrize("steps", [1, 2, 12, 50])
+def test_flow_of_any_size(frames, steps):
+    epochs = np.cumsum(np.arange(frames))[::-1].max() - np.cumsum(np.arange(frames))[::-1]
+    figure = figures.gradient_flow(np.ones((frames, steps)), epochs, "t")
+    (image,) = images(figure).values()
+    left, right, bottom, top = image.get_extent()
+    assert right - left > 3
+    assert bottom - top > 2
+    shown = numbers_beside(figure, "left")
+    assert (shown[0], shown[-1]) == (str(epochs[0]), str(epochs[-1]))
+    assert len(shown) <= 12
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0, 2.0], [0]), r"norms must be \(frames, time\) and not empty, received shape \(2,\)"),
+        ((np.ones((0, 3)), []), r"norms must be \(frames, time\) and not empty, received shape \(0, 3\)"),
+        (([[1.0], [2.0]], [0]), r"epochs must hold one epoch for each of the 2 rows of norms, received array\(\[0\]\)"),
+        (([[1.0], [2.0]], [1, 1]), r"epochs must be whole, increasing and not below 0, received array\(\[1, 1\]\)"),
+        (([[1.0]], [-1]), "epochs must be whole, increasing and not below 0"),
+        (([[1.0]], [0.5]), "epochs must be whole, increasing and not below 0"),
+        (([[-1.0, 2.0]], [0]), "norms must not be negative, received -1.0"),
+        (([[1.0]], [0], "t", 0.0), "floor must be positive and finite, received 0.0"),
+        (([[1.0]], [0], "t", float("inf")), "floor must be positive and finite, received inf"),
+        (([[1.0]], [0], "t", float("nan")), "floor must be positive and finite, received nan"),
+    ],
+    ids=str,
+)
+def test_flow_refuses(arguments, message):
+    arguments = arguments if len(arguments) > 2 else (*arguments, "t")
+    with pytest.raises(ValueError, match=message):
+        figures.gradient_flow(*arguments)
+
+
+# States
+
+
+def test_states_show_every_value():
+    hidden, cell = np.array([[0.5, -0.25, 0.0], [0.1, 0.2, 0.3]]), np.array([[4.0, -2.0, 0.0], [1.0, 2.0, 3.0]])
+    figure = figures.states({"hidden": hidden, "cell": cell}, "lstm: states")
+    shown = images(figure)
+    assert list(shown) == ["hidden", "cell"]
+    assert shown["hidden"].get_array().tolist() == hidden.tolist()
+    assert shown["cell"].get_array().tolist() == cell.tolist()
+    assert [(image.norm.vmin, image.norm.vmax) for image in shown.values()] == [(-1, 1), (-4, 4)]
+    assert min(shown["cell"].cmap(shown["cell"].norm(0.0))) > 0.95
+    # Side by side.
+    assert shown["hidden"].get_extent()[1] < shown["cell"].get_extent()[0]
+    assert written(figure).count("time step") == written(figure).count("unit") == 2
+    assert {"lstm: states", "hidden", "cell", "1", "-1", "4", "-4"} <= set(written(figure))
+    pixels = drawn(figure, dpi=100)
+    for image in shown.values():
+        for index in np.ndindex(hidden.shape):
+            color = pixels[place(image, *index)].tolist()
+            assert color == pytest.approx(color_of(image, image.get_array()[index]), abs=2)
+
+
+def test_a_hidden_state_beyond_1_has_its_own_reach():
+    assert images(figures.states({"hidden": [[5.0, 0.0]]}, "t"))["hidden"].norm.vmax == 5
+
+
+@pytest.mark.parametrize("units", [1, 3, 64, 256, 1024])
+@pytest.mark.parametrize("steps", [1, 12, 1000])
+@pytest.mark.parametrize("kinds", [["hidden"], ["hidden", "cell"], ["hidden", "cell", "third"]], ids=len)
+def test_states_of_any_size(units, steps, kinds):
+    values = np.linspace(-1234.5, 1234.5, units * steps).reshape(units, steps)
+    figure = figures.states(dict.fromkeys(kinds, values), "encoder/bidirectional/forward_lstm: states")
+    assert max(images(figure)["hidden"].get_array().shape) <= 400
+    assert images(figure)["hidden"].get_array()[-1, -1] == values[-1, -1]
+    assert numbers_beside(figure, "left")[: len(numbers_beside(figure, "left")) // len(kinds)][-1] == str(units - 1)
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((2, 3)),
+        np.full((2, 3), np.nan),
+        np.full((2, 3), np.inf),
+        np.full((2, 3), 5e-324),
+        np.full((2, 3), 1.7e308),
+        np.array([[1, -np.inf, np.nan]]),
+        np.array([[True, False]]),
+        np.float16([[1, 2]]),
+    ],
+    ids=["zeros", "nan", "inf", "tiny", "huge", "mixed", "bool", "float16"],
+)
+def test_states_gates_and_weights_of_strange_values(values):
+    for figure in (
+        figures.states({"hidden": values, "cell": values}, "t"),
+        figures.gates({"input": values, "candidate": -values.astype("float64")}, "t"),
+        figures.weights({"kernel": {"a": values, "b": values}}, "t"),
+    ):
+        texts_inside(figure)
+        texts_apart(figure)
+        assert ("infinite" in written(figure)) == bool(np.isinf(values).any())
+
+
+def test_masked_steps_of_states_are_hatched_and_explained():
+    hidden = np.array([[float("nan"), 0.5], [float("nan"), -0.5]])
+    figure = figures.states({"hidden": hidden, "cell": np.ones((2, 2))}, "t")
+    assert np.ma.getmaskarray(images(figure)["hidden"].get_array()).tolist() == [[True, False]] * 2
+    assert not np.ma.is_masked(images(figure)["cell"].get_array())
+    # The ground of one panel, and the legend.
+    assert len(hatched(figure)) == 2
+    assert "masked" in written(figure)
+    assert not hatched(figures.states({"hidden": np.ones((2, 2))}, "t"))
+    texts_inside(figure)
+
+
+def test_infinite_values_have_a_colour_of_their_own():
+    figure = figures.states({"cell": [[np.inf, -np.inf, 2.0, -2.0]]}, "t")
+    (image,) = images(figure).values()
+    pixels = drawn(figure, dpi=100)
+    shown = [matplotlib.colors.to_hex(pixels[place(image, 0, column)] / 255) for column in range(4)]
+    assert shown[:2] == ["#ff00ff"] * 2
+    # The largest value itself is still on the scale.
+    assert shown[2:] == ["#67001f", "#053061"]
+
+
+# Gates
+
+
+def test_gates_share_a_scale_and_candidates_have_another():
+    kinds = {
+        "input": [[0.0, 1.0], [0.5, 0.25]],
+        "forget": [[0.9, 0.8], [0.7, float("nan")]],
+        "candidate": [[-0.5, 0.5], [0.0, 0.9]],
+        "output": [[0.1, 0.2], [0.3, 0.4]],
+    }
+    figure = figures.gates(kinds, "lstm: gates")
+    shown = images(figure)
+    assert list(shown) == list(kinds)
+    for gate, values in kinds.items():
+        assert np.array_equal(shown[gate].get_array().filled(np.nan), values, equal_nan=True)
+        sequential = gate != "candidate"
+        assert (shown[gate].norm.vmin, shown[gate].norm.vmax) == ((0, 1) if sequential else (-1, 1))
+        assert shown[gate].cmap.name == ("viridis" if sequential else "RdBu_r")
+    assert {"lstm: gates", *kinds, "0 closed", "1 open", "-1", "masked"} <= set(written(figure))
+    # Two scales, four panels in two rows, one of them hatched, as is the legend.
+    assert len(figure.axes[0].get_images()) == 6
+    assert len({image.get_extent()[0] for image in shown.values()}) == 2
+    assert len({image.get_extent()[2] for image in shown.values()}) == 2
+    assert len(hatched(figure)) == 2
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_gates_alone_have_one_scale():
+    figure = figures.gates({"update": [[0.0, 1.0]]}, "t")
+    assert "0 closed" in written(figure)
+    assert "-1" not in written(figure)
+    figure = figures.gates({"candidate": [[-3.0, 1.0]]}, "t")
+    assert images(figure)["candidate"].norm.vmin == -3
+    assert "0 closed" not in written(figure)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 12), (64, 50), (256, 500)], ids=str)
+def test_any_number_of_gates(count, shape):
+    values = np.linspace(0, 1, shape[0] * shape[1]).reshape(shape)
+    kinds = {f"gate {number}": values * (-1) ** number for number in range(count)}
+    figure = figures.gates(kinds, "gru: gates")
+    shown = images(figure)
+    assert list(shown) == list(kinds)
+    assert len({tuple(image.get_extent()) for image in shown.values()}) == count
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+@pytest.mark.parametrize("picture", [figures.states, figures.gates])
+def test_states_and_gates_refuse(picture):
+    with pytest.raises(ValueError, match=r"kinds must hold at least one matrix, received \{\}"):
+        picture({}, "t")
+    with pytest.raises(
+        ValueError, match=r"kinds\['hidden'\] must be \(units, time\) and not empty, received shape \(3,\)"
+    ):
+        picture({"hidden": [1.0, 2.0, 3.0]}, "t")
+    with pytest.raises(ValueError, match=r"received shape \(2, 0\)"):
+        picture({"hidden": np.ones((2, 0))}, "t")
+
+
+def test_gates_of_several_shapes_are_refused():
+    with pytest.raises(
+        ValueError, match=r"kinds must all have the same shape, received \{'a': \(1, 2\), 'b': \(1, 3\)\}"
+    ):
+        figures.gates({"a": np.ones((1, 2)), "b": np.ones((1, 3))}, "t")
+
+
+# Weights
+
+
+@pytest.fixture(scope="module")
+def lstm_weights():
+    random = np.random.default_rng(0)
+    names = "input", "forget", "candidate", "output"
+    return {
+        "kernel": {gate: random.normal(0, 0.3, (5, 8)) for gate in names},
+        "recurrent_kernel": {gate: random.normal(0, 0.1, (8, 8)) for gate in names},
+        "bias": {gate: random.normal(0, 0.01, 8) for gate in names},
+    }
+
+
+def test_weights_have_a_row_each_and_a_column_a_gate(lstm_weights):
+    figure = figures.weights(lstm_weights, "lstm: weights")
+    shown = images(figure)
+    assert list(shown) == [f"{weight}/{gate}" for weight, parts in lstm_weights.items() for gate in parts]
+    for weight, parts in lstm_weights.items():
+        reach = max(np.abs(matrix).max() for matrix in parts.values())
+        for gate, matrix in parts.items():
+            image = shown[f"{weight}/{gate}"]
+            assert image.get_array().tolist() == np.atleast_2d(matrix).tolist()
+            assert (image.norm.vmin, image.norm.vmax) == (-reach, reach)
+        assert {f"{reach:.2g}", f"{-reach:.2g}"} <= set(written(figure))
+    extents = {name: image.get_extent() for name, image in shown.items()}
+    for gate in lstm_weights["kernel"]:
+        assert len({extents[f"{weight}/{gate}"][0] for weight in lstm_weights}) == 1
+        assert written(figure).count(gate) == 1
+    heights = [extents[f"{weight}/input"][2] - extents[f"{weight}/input"][3] for weight in lstm_weights]
+    assert heights[0] == pytest.approx(heights[1])
+    assert heights[2] < heights[0] / 2, "a bias is a strip"
+    assert {"lstm: weights", "kernel: 4 × (5 × 8)", "recurrent_kernel: 4 × (8 × 8)", "bias: 4 × 8"} <= set(
+        written(figure)
+    )
+    # A scale for each of the three.
+    assert len(figure.axes[0].get_images()) == 12 + 3
+    assert len(figure.axes[0].patches) == 12 + 3, "no ground and no legend"
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_weights_that_are_not_split():
+    matrices = {"kernel": {"": np.ones((64, 10))}, "bias": {"": np.ones(10)}}
+    figure = figures.weights(matrices, "dense: weights")
+    assert list(images(figure)) == ["kernel", "bias"]
+    assert {"kernel: 64 × 10", "bias: 10", "row", "column"} <= set(written(figure))
+    assert "" not in written(figure)
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_weights_of_a_gru_with_two_biases_and_of_rows_with_other_gates(lstm_weights):
+    gates = "update", "reset", "candidate"
+    figure = figures.weights(
+        {"kernel": dict.fromkeys(gates, np.ones((3, 4))), "bias": dict.fromkeys(gates, np.ones((2, 4)))}, "t"
+    )
+    assert images(figure)["bias/reset"].get_array().shape == (2, 4)
+    texts_apart(figure)
+    figure = figures.weights(
+        {**lstm_weights, "gamma": {"": np.ones(30)}, "other": {"left": [1.0], "right": [2.0]}}, "t"
+    )
+    assert {"input", "left", "right", "gamma: 30", "other: 2 × 1"} <= set(written(figure))
+    # Where the columns are not the same ones, every row has its numbers.
+    assert numbers_beside(figure, "below").count("7") == 3
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_huge_weights_are_thinned():
+    matrix = np.arange(10_000 * 640.0).reshape(10_000, 640)
+    figure = figures.weights({"embeddings": {"": matrix}}, "t")
+    (image,) = images(figure).values()
+    assert image.get_array().shape[0] <= 400
+    assert image.get_array()[0, 0] == 0
+    assert image.get_array()[-1, -1] == matrix[-1, -1]
+    assert {"embeddings: 10000 × 640 (every 50th row)", "column (every 5th)"} <= set(written(figure))
+    assert numbers_beside(figure, "left")[-1] == "9999"
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+def test_weights_that_are_not_numbers_are_grey():
+    figure = figures.weights({"kernel": {"": [[1.0, float("nan")]]}}, "t")
+    (image,) = images(figure).values()
+    assert np.ma.getmaskarray(image.get_array()).tolist() == [[False, True]]
+    assert drawn(figure, dpi=100)[place(image, 0, 1)].tolist() == [0xDD] * 3
+    assert "not a number" in written(figure)
+    assert not hatched(figure)
+
+
+@pytest.mark.parametrize("units", [1, 3, 64, 256])
+def test_weights_of_any_size(units):
+    names = "input", "forget", "candidate", "output"
+    matrices = {
+        name: dict.fromkeys(names, np.ones(shape)) for name, shape in (("a", (1, units)), ("b", (units, units)))
+    }
+    figure = figures.weights(matrices, "t")
+    texts_inside(figure)
+    texts_apart(figure)
+
+
+@pytest.mark.parametrize(
+    ("matrices", "message"),
+    [
+        ({}, r"matrices must hold at least one weight, and each weight one matrix, received \{\}"),
+        ({"kernel": {}}, r"each weight one matrix, received \{'kernel': \{\}\}"),
+        (
+            {"kernel": {"": 1.0}},
+            r"matrices\['kernel'\]\[''\] must be \(rows, columns\) and not empty, received shape \(\)",
+        ),
+        ({"kernel": {"a": np.ones((1, 2, 3))}}, r"matrices\['kernel'\]\['a'\] must be .* received shape \(1, 2, 3\)"),
+        ({"bias": {"": []}}, r"received shape \(1, 0\)"),
+    ],
+    ids=str,
+)
+def test_weights_refuse(matrices, message):
+    with pytest.raises(ValueError, match=message):
+        figures.weights(matrices, "t")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["编码器", "$a$ and $b", "ख़", "two\nlines", "a_layer_with_a_name_" * 8, "编码器" * 40, ""],
+    ids=["chinese", "dollars", "no font", "lines", "long", "long chinese", "empty"],
+)
+def test_names_of_layers_are_drawn_without_complaint_and_fit(name):
+    values = np.linspace(-1, 1, 12).reshape(3, 4)
+    for figure in (
+        figures.gradient_flow(abs(values), [0, 1, 2], f"{name}: gradient"),
+        figures.states({"hidden": values, name: values}, f"{name}: states"),
+        figures.gates({name: values, "update": abs(values), "candidate": values}, f"{name}: gates"),
+        figures.weights(
+            {name: {name: values, "b": values}, "bias": {name: values[0], "b": values[0]}}, f"{name}: weights"
+        ),
+    ):
+        texts_inside(figure)
+        (title,) = [
+            text
+            for text in written(figure)
+            if text.endswith(("gradient", "states", "gates", "weights")) and ":" in text
+        ]
+        assert "\n" not in title
+
+
+@pytest.mark.parametrize("name", ["sales", "LSTM × 2 … ≤ ‖"])
+def test_what_the_font_has_is_kept(name):
+    assert name in written(figures.states({"hidden": [[1.0]]}, name))
+    assert f"?{name}?" in written(figures.states({"hidden": [[1.0]]}, f"\n{name}\n"))
+
+
 # PNG
 
 
@@ -295,6 +821,7 @@ def test_nothing_needs_a_screen(run_python):
         figures.png(figures.curves({"loss": [1.0, 0.5]}))
         figures.png(figures.forecast(data.sales.TWELVE_MONTHS, {}))
         figures.png(figures.heatmap([[1.0]], ["a"], ["b"], "t"))
+        figures.png(figures.gradient_flow([[1.0]], [0], "t"))
         print([name for name in ("matplotlib.pyplot", "tkinter", "keras", "tensorflow") if name in sys.modules])
         """,
         DISPLAY="",
@@ -311,3 +838,39 @@ def test_names_from_elsewhere_are_drawn_without_complaint(name):
     figures.png(figure)
     (axes,) = figure.axes
     assert axes.get_ylabel() in (name, name.replace("$", r"\$"), "value")
+
+
+def drawn_lines(figure):
+    (panel,) = figure.axes
+    return panel, {line.get_label(): line for line in panel.lines if not line.get_label().startswith("_")}
+
+
+def test_lines_are_drawn_as_given():
+    values = {"SimpleRNN": [1.0, 2.0, np.nan, 4.0], "LSTM $c$": np.array([3.0, 2.0])}
+    panel, lines = drawn_lines(figures.lines(values, "title", "time step", "norm"))
+    np.testing.assert_array_equal(lines["SimpleRNN"].get_ydata(), values["SimpleRNN"])
+    np.testing.assert_array_equal(lines[r"LSTM \$c\$"].get_ydata(), values["LSTM $c$"])
+    assert (panel.get_title(), panel.get_xlabel(), panel.get_ylabel()) == ("title", "time step", "norm")
+    assert panel.get_yscale() == "linear"
+
+
+def test_zeros_on_a_log_axis_are_marked_at_the_edge():
+    figure = figures.lines({"a": [0.0, 0.0, 1e-30, 1.0], "b": [1e-3, 1e-2, 1e-1, 1.0]}, "t", "x", "y", log=True)
+    panel, lines = drawn_lines(figure)
+    assert panel.get_yscale() == "log"
+    np.testing.assert_array_equal(lines["a"].get_ydata(), [np.nan, np.nan, 1e-30, 1.0])
+    (marks,) = [line for line in panel.lines if line.get_label().startswith("_")]
+    assert marks.get_xdata().tolist() == [0, 1]
+    assert "0" in panel.get_legend().get_title().get_text()
+    figures.png(figure)
+
+
+def test_lines_without_zeros_have_no_marks():
+    panel, _ = drawn_lines(figures.lines({"a": [1.0, 2.0]}, "t", "x", "y", log=True))
+    assert len(panel.lines) == 1
+    assert panel.get_legend().get_title().get_text() == ""
+
+
+def test_no_lines():
+    with pytest.raises(ValueError, match="series must hold at least one curve"):
+        figures.lines({}, "t", "x", "y")

@@ -53,7 +53,9 @@ def test_scalars(tensorboard, lesson):
     run = f"{TRAINING}/train"
     tags = ask(tensorboard, "/data/plugin/scalars/tags")
     assert set(tags[run]) >= {"epoch_loss", "epoch_sparse_categorical_accuracy", "epoch_learning_rate"}
-    assert TRAINING not in tags
+    assert {"gradient_norm/global", "spectral_radius/simple_rnn", "gradient_flow_ratio/simple_rnn"} <= set(
+        tags[TRAINING]
+    )
     points = ask(tensorboard, "/data/plugin/scalars/scalars", run=run, tag="epoch_loss")
     assert [step for _, step, _ in points] == list(range(v["settings"].epochs))
     np.testing.assert_allclose([value for _, _, value in points], v["losses"], rtol=1e-6)
@@ -62,8 +64,11 @@ def test_scalars(tensorboard, lesson):
 def test_histograms(tensorboard, lesson):
     v, _ = lesson("02_next_letter")
     tags = ask(tensorboard, "/data/plugin/histograms/tags")
-    names = {f"weights/simple_rnn/{name}" for name in ("kernel", "recurrent_kernel", "bias")}
-    assert set(tags[TRAINING]) == names | {"weights/output/kernel", "weights/output/bias"}
+    weights = [f"simple_rnn/{name}" for name in ("kernel", "recurrent_kernel", "bias")] + [
+        "output/kernel",
+        "output/bias",
+    ]
+    assert set(tags[TRAINING]) == {f"{kind}/{name}" for kind in ("weights", "gradients") for name in weights}
     tag = "weights/simple_rnn/kernel"
     _, step, buckets = ask(tensorboard, "/data/plugin/histograms/histograms", run=TRAINING, tag=tag)[-1]
     kernel = v["model"].get_weights()[0]
@@ -75,7 +80,9 @@ def test_histograms(tensorboard, lesson):
 
 def test_images(tensorboard):
     tags = ask(tensorboard, "/data/plugin/images/tags")
-    assert set(tags[TRAINING]) == {"curves", "diagram/model", "diagram/unrolled"}
+    pictures = {f"{kind}_picture/simple_rnn" for kind in ("gradient_flow", "states", "weights")}
+    pictures |= {"weights_picture/output", "curves", "diagram/model", "diagram/unrolled"}
+    assert set(tags[TRAINING]) == pictures
     assert set(tags["05_forecast_sales/forecast"]) == {"forecast"}
     for run, tag in ((TRAINING, "curves"), (TRAINING, "diagram/unrolled"), ("05_forecast_sales/forecast", "forecast")):
         (*_, last) = ask(tensorboard, "/data/plugin/images/images", run=run, tag=tag, sample=0)

@@ -2,7 +2,20 @@
 
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
+from rnn_tutorial.callbacks.flow import GradientFlow
+from rnn_tutorial.callbacks.gradients import GradientHistograms
+from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
 from rnn_tutorial.callbacks.observe import observe
+from rnn_tutorial.callbacks.states import StateHeatmaps
 from rnn_tutorial.callbacks.weights import WeightHistograms
 
-__all__ = ["LearningCurves", "ModelDiagram", "WeightHistograms", "observe"]
+__all__ = [
+    "GradientFlow",
+    "GradientHistograms",
+    "LearningCurves",
+    "ModelDiagram",
+    "StateHeatmaps",
+    "WeightHeatmaps",
+    "WeightHistograms",
+    "observe",
+]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import checks, events
+from rnn_tutorial import checks, events, figures, naming
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -22,7 +22,8 @@ class Observer(keras.callbacks.Callback):
     """Base of the callbacks that look at training and change nothing.
 
     A subclass says what to do in `begin`, `record`, `look`, `finish` and `close`. Whatever goes wrong in there ends in
-    one warning, and training goes on. All observers of one `fit` with the same `log_dir` write to one run, `self.run`.
+    one warning, and training goes on; what is wrong with the arguments is told by `check`, before training begins. All
+    observers of one `fit` with the same `log_dir` write to one run, `self.run`.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
@@ -42,7 +43,12 @@ class Observer(keras.callbacks.Callback):
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False
         self._finalizer: Any = None
+        self._callbacks: Any = None  # a weak reference to the list that `fit` calls
         self._first: int | None = None  # epoch of this fit, which need not be 0
+        self._is_checked = False
+
+    def check(self, model):
+        """Before anything is written, with a model that is built: raise ValueError for what will not do."""
 
     def begin(self):
         """Before the first epoch. The model is built wherever Keras can build it."""
@@ -59,6 +65,19 @@ class Observer(keras.callbacks.Callback):
     def close(self):
         """Let go of what was opened, whatever happened before."""
 
+    def set_model(self, model):
+        """Take the model, and check the arguments against it where it is built."""
+        super().set_model(model)
+        self._is_checked = False
+        if model is not None and model.built:
+            self._check_once()
+
+    def _check_once(self):
+        """Check the arguments where that has not been done: a model may be built by its first batch only."""
+        if not self._is_checked:
+            self._is_checked = True
+            self.check(self.model)
+
     def on_train_begin(self, logs=None):
         """Join the run of this fit."""
         if self._shared is not None:  # An earlier fit ended with an exception that somebody keeps.
@@ -68,6 +87,14 @@ class Observer(keras.callbacks.Callback):
         self._looking = True
         self._first = None
         self._finalizer = _when_training_is_over(self, self._shared)
+        if self._shared.has_double(self):
+            self._looking = False  # TensorBoard would draw a line to and fro between the values of both.
+            warnings.warn(
+                f"{type(self).__name__} is there twice for {self.log_dir}; the second one writes nothing, "
+                "unless it gets a log_dir of its own",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self._safely(self.begin)
         self._safely(self.run.flush)
 
@@ -78,7 +105,7 @@ class Observer(keras.callbacks.Callback):
         logs = self._shared.scalars(logs or {})
         self._first = epoch if self._first is None else self._first
         self._safely(self.record, epoch, logs)
-        if (epoch - self._first) % self.every == 0:
+        if self.is_due(epoch):
             self._safely(self.look, epoch, logs)
             self._safely(self.run.flush)
 
@@ -108,10 +135,23 @@ class Observer(keras.callbacks.Callback):
         """Whether an error says that the folder of the run cannot be written. Our own writer never raises one."""
         return False
 
+    def is_due(self, epoch):
+        """Whether to look at this epoch."""
+        return (epoch - self._first) % self.every == 0
+
+    def callback_list(self):
+        """The list of callbacks with which `fit` calls this one; None outside of `fit`."""
+        return None if self._callbacks is None else self._callbacks()
+
+    def images(self, drawn, epoch):
+        """Write pictures, {tag: figure}."""
+        for tag, figure in drawn.items():
+            self.run.image(tag, figures.png(figure), epoch)
+
     def picture_due(self, epoch):
         """Whether to draw at this epoch: the first, the second, the fourth, ... as long as drawing stays cheap."""
         count = (epoch - self._first) // self.every + 1
-        return count & (count - 1) == 0 and self._shared.affords_picture()
+        return count == 1 or (count & (count - 1) == 0 and self._shared.affords_picture())
 
     @contextlib.contextmanager
     def drawing(self):
@@ -136,6 +176,10 @@ class _Shared:
         self._pictures = 0.0
         self._last_picture = 0.0
         self._left_out: set[str] = set()
+        # For those who look with a probe: whether gradients are needed, and the epoch and what was seen.
+        self.needs: dict[tuple, bool] = {}
+        self.looks: dict[tuple, Any] = {}
+        self._weights: tuple[int | None, dict[str, Any]] = (None, {})  # epoch, and what they were after it
 
     @classmethod
     def of(cls, observer):
@@ -147,6 +191,16 @@ class _Shared:
             shared = cls._open[key] = cls(key, fit, observer.log_dir)
         shared._members.add(observer)
         return shared
+
+    def has_double(self, observer):
+        return any(type(other) is type(observer) and other is not observer for other in self._members)
+
+    def weights(self, model, epoch):
+        """{name: array} of all weights after this epoch, read once for all who ask."""
+        if self._weights[0] != epoch:
+            arrays = {name: keras.ops.convert_to_numpy(weight) for name, weight in naming.weights(model).items()}
+            self._weights = epoch, arrays
+        return self._weights[1]
 
     def leave(self, observer):
         self._members.discard(observer)
@@ -189,10 +243,12 @@ def _when_training_is_over(observer, shared):
     """
     reference = weakref.ref(observer)
     finalizer = None
+    observer._callbacks = None
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         caller = frame.f_locals.get("self")
         if isinstance(caller, keras.callbacks.CallbackList):
+            observer._callbacks = weakref.ref(caller)
             # The list holds the observer, so that it is still there when the list dies.
             finalizer = weakref.finalize(caller, _leave, lambda: observer, shared)
             break

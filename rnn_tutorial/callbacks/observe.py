@@ -3,35 +3,44 @@
 from rnn_tutorial import checks, quiet
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
+from rnn_tutorial.callbacks.flow import GradientFlow
+from rnn_tutorial.callbacks.gradients import GradientHistograms
+from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
 from rnn_tutorial.callbacks.scalars import Scalars
+from rnn_tutorial.callbacks.states import StateHeatmaps
 from rnn_tutorial.callbacks.weights import WeightHistograms
 
 
 def observe(log_dir, probe=None, every=1, pictures=True):
     """Put together all callbacks that look at training, for `model.fit(..., callbacks=observe("logs/run"))`.
 
-    Scalars and the graph come from Keras' own TensorBoard callback, in the subfolders `train` and `validation`;
-    histograms of the weights, diagrams of the model and the learning curves from ours. All go to one run.
+    Scalars come from Keras' own TensorBoard callback, in the subfolders `train` and `validation`; everything else from
+    ours: weights and true gradients as histograms and numbers, weights as pictures, the model's diagrams, the learning
+    curves, and with a probe the gradient through time, states and gates. All go to one run.
 
     Example:
-    >>> model.fit(x, y, epochs=20, callbacks=observe("logs/run"))
+    >>> model.fit(x, y, epochs=20, callbacks=observe("logs/run", probe=(x[:32], y[:32])))
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
-        probe: A fixed batch (x, y) for the callbacks that look inside the network. This version has none yet, and says
-            so in one line.
+        probe: A fixed batch (x, y), or (x, y, sample_weight), for the callbacks that look inside the recurrent layers.
+            Without one they are left out, and one line says so.
         every: Look at every so many epochs.
-        pictures: False leaves out the diagrams and the drawn curves.
+        pictures: False leaves out the diagrams and everything drawn.
 
     Returns:
         A list of callbacks.
 
     Raises:
-        ValueError: An argument is not allowed.
+        ValueError: An argument is not allowed; or, when training begins, the probe does not fit the model.
     """
-    if probe is not None:
-        quiet.tell("observe: no callback of this version looks at a probe yet; it is left out.")
-    watching = [Scalars(log_dir, every), WeightHistograms(log_dir, every)]
-    if checks.flag("pictures", pictures):
+    pictures = checks.flag("pictures", pictures)
+    watching = [Scalars(log_dir, every), WeightHistograms(log_dir, every), GradientHistograms(log_dir, every)]
+    if pictures:
         watching += [ModelDiagram(log_dir, every), LearningCurves(log_dir, every)]
+    watching.append(WeightHeatmaps(log_dir, every, pictures))
+    if probe is None:
+        quiet.tell("observe: no probe=(x, y) is given, so gradient through time, states and gates are left out.")
+    else:
+        watching += [GradientFlow(log_dir, probe, every, pictures), StateHeatmaps(log_dir, probe, every, pictures)]
     return watching

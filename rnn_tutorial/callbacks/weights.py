@@ -2,9 +2,6 @@
 
 import warnings
 
-import keras
-
-from rnn_tutorial import naming
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -23,16 +20,15 @@ class WeightHistograms(Observer):
     """
 
     def begin(self):
-        """Find the names, which stay the same through training."""
+        """Forget an earlier fit."""
         self._warned = False
 
     def look(self, epoch, logs):
         """Write one histogram a weight."""
-        for name, weight in naming.weights(self.model).items():
-            values = keras.ops.convert_to_numpy(weight)
-            if values.dtype.kind != "f":  # bfloat16 and its like, which NumPy knows by name only
-                values = values.astype("float32")
-            nonfinite = self.run.histogram(f"weights/{name}", values, epoch)
+        for name, values in self._shared.weights(self.model, epoch).items():
+            # bfloat16 and its like are known to NumPy by name only.
+            numbers = values if values.dtype.kind == "f" else values.astype("float32")
+            nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)
             if nonfinite and not self._warned:
                 self._warned = True
                 warnings.warn(

@@ -1,0 +1,76 @@
+"""The gradient through time."""
+
+import math
+
+import numpy as np
+
+from rnn_tutorial import figures
+from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+
+# Rows of the picture; beyond them every second one is left out, again and again.
+_ROWS = 400
+
+
+class GradientFlow(ProbeObserver):
+    """Show how much of the gradient reaches each time step of each recurrent layer.
+
+    Measured on the probe, after an epoch, dropout off: the norm of the total dL/dh_t, of dL/dc_t where there is a cell
+    state, and of the part of dL/dh_t that arrives from above, see `recurrent.gradient_flow`. Written as
+
+    - `gradient_flow_ratio/<layer>`: the norm at the first step by that at the last one. Near 1 the first step is heard
+      as well as the last, near 0 its gradient has vanished, far above 1 it explodes.
+    - `gradient_flow_picture/<layer>`: time steps across, epochs downwards, log colours.
+    - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_above`: the norms as arrays (time,), NaN where a
+      step is masked, for the tab RNN.
+
+    Example:
+    >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
+    """
+
+    needs_gradients = True
+
+    def begin(self):
+        """Forget an earlier fit."""
+        super().begin()
+        self._history = {}
+
+    def write(self, name, look, epoch):
+        """Write the norms, their ratio, and keep them for the picture."""
+        if look.flow is None:
+            return
+        for kind, norms in (
+            ("grad_flow", look.flow.hidden),
+            ("grad_flow_cell", look.flow.cell),
+            ("grad_flow_above", look.flow.above),
+        ):
+            if norms is not None:
+                with np.errstate(over="ignore"):  # beyond float32 is infinite
+                    array = norms.astype("float32")
+                tag = f"rnn/{name}/{kind}"
+                self.run.tensor(tag, array, epoch, PLUGIN, self.content(kind, name))
+        ratio = _ratio(look.flow.hidden)
+        if ratio is not None:
+            self.run.scalar(f"gradient_flow_ratio/{name}", ratio, epoch)
+        rows = self._history.setdefault(name, [])
+        rows.append((epoch, look.flow.hidden))
+        if len(rows) > 2 * _ROWS:
+            del rows[1:-1:2]
+
+    def draw(self, name, look):
+        """Draw all epochs so far."""
+        rows = self._history.get(name)
+        if not rows:
+            return {}
+        epochs, norms = zip(*rows, strict=True)
+        longest = max(len(row) for row in norms)
+        table = np.full((len(norms), longest), math.nan)
+        for number, row in enumerate(norms):
+            table[number, : len(row)] = row
+        title = f"{name}: gradient through time"
+        return {f"gradient_flow_picture/{name}": figures.gradient_flow(table, epochs, title)}
+
+
+def _ratio(norms):
+    """The first norm by the last one, of the steps that are not masked; None where that says nothing."""
+    known = norms[~np.isnan(norms)].tolist()  # a quotient of Python's floats gives no warning for infinities
+    return known[0] / known[-1] if known and known[-1] else None

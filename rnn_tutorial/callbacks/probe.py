@@ -1,0 +1,110 @@
+"""What the callbacks that look inside with a probe have in common: one look an epoch, and when to draw."""
+
+import json
+from typing import Any
+
+from rnn_tutorial import checks, naming, recurrent
+from rnn_tutorial.callbacks.base import Observer
+
+# The plugin of TensorBoard that reads the arrays.
+PLUGIN = "rnn_tutorial"
+
+
+class ProbeObserver(Observer):
+    """Base of the callbacks that run a fixed batch through the recurrent layers at the end of an epoch.
+
+    All of them in one fit with the same probe share one look. A subclass says what to do with it in `write` and `draw`.
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        probe: A fixed batch (x, y), or (x, y, sample_weight).
+        every: Look at every so many epochs.
+        pictures: False writes the numbers only.
+
+    Raises:
+        ValueError: An argument is not allowed, or the probe does not fit the model.
+    """
+
+    needs_gradients = False
+
+    def __init__(self, log_dir, probe, every=1, pictures=True):
+        super().__init__(log_dir, every)
+        if not isinstance(probe, (tuple, list)) or len(probe) not in (2, 3):
+            raise ValueError(f"probe must be a batch (x, y) or (x, y, sample_weight), received {_describe(probe)}")
+        self.probe = tuple(probe)
+        self._x, self._y, self._sample_weight = (*self.probe, None)[:3]
+        self.pictures = checks.flag("pictures", pictures)
+
+    def check(self, model):
+        """See that the probe fits the model."""
+        try:
+            recurrent.check_probe(model, self._x, self._y, self._sample_weight, needs_loss=self.needs_gradients)
+        except ValueError as error:
+            raise ValueError(f"probe: {error}") from None
+
+    def begin(self):
+        """Say what will be needed, so that the first look holds it."""
+        self._looks: dict[str, Any] = {}
+        self._contents: dict[tuple[str, str], bytes] = {}
+        self._epoch = self._drawn = None
+        needs = self._shared.needs
+        needs[self._key()] = needs.get(self._key(), False) or self.needs_gradients
+
+    def look(self, epoch, logs):
+        """Look, write the numbers, and draw where a picture is due."""
+        looks = self._look(epoch)
+        if looks is None:
+            self._looking = False
+            return
+        self._looks, self._epoch = looks, epoch
+        for name, look in self._looks.items():
+            self.write(name, look, epoch)
+        if self.pictures and self.picture_due(epoch):
+            self._draw()
+
+    def finish(self):
+        """Draw the last look."""
+        if self.pictures and self._epoch is not None and self._drawn != self._epoch:
+            self._draw()
+
+    def write(self, name, look, epoch):
+        """Write the numbers of one layer."""
+
+    def draw(self, name, look):
+        """Give the pictures of one layer, {tag: figure}."""
+        return {}
+
+    def content(self, kind, name):
+        """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata."""
+        if (kind, name) not in self._contents:
+            layer = recurrent.layers(self.model).get(name.partition("/use_")[0])
+            cell = getattr(layer, "cell", layer)
+            units = getattr(cell, "units", None)
+            about = {"v": 1, "kind": kind, "layer": name, "cell": naming.class_name(cell), "units": units}
+            self._contents[kind, name] = json.dumps(about).encode()
+        return self._contents[kind, name]
+
+    def _look(self, epoch):
+        """The look of this epoch, made by the first who asks for it; None for the others where that one failed."""
+        looks, key = self._shared.looks, self._key()
+        if key not in looks or looks[key][0] != epoch:
+            looks[key] = epoch, None
+            self._check_once()
+            needs = self._shared.needs[key]
+            looks[key] = epoch, recurrent.look(self.model, self._x, self._y, self._sample_weight, flow=needs)
+        return looks[key][1]
+
+    def _key(self):
+        return tuple(id(part) for part in self.probe)
+
+    def _draw(self):
+        self._drawn = self._epoch
+        with self.drawing():
+            for name, look in self._looks.items():
+                self.images(self.draw(name, look), self._epoch)
+
+
+def _describe(probe):
+    if isinstance(probe, (tuple, list)):
+        return f"{len(probe)} arrays"
+    return "None" if probe is None else type(probe).__name__

@@ -1,0 +1,104 @@
+"""States and gates while a sequence is read."""
+
+import bisect
+import json
+import math
+
+import numpy as np
+
+from rnn_tutorial import figures
+from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+
+# What the tab RNN gets: so many frames a layer, of so many cells a kind.
+FRAMES, UNITS, STEPS = 200, 256, 128
+_ENDLESS = 100_000
+
+
+class StateHeatmaps(ProbeObserver):
+    """Show states and gates of each recurrent layer while it reads the probe's first sample.
+
+    Looked at after an epoch, dropout off, see `recurrent.trace`. Written as
+
+    - `states_picture/<layer>` and `gates_picture/<layer>`: unit by time step, all kinds in one picture.
+    - `saturation/<layer>/<gate>`: over the whole probe, the share of a gate's values below 0.05 or above 0.95, and of a
+      candidate's, or a simple cell's hidden states, those beyond +-0.95.
+    - `rnn/<layer>/states` and `rnn/<layer>/gates`: at up to 200 epochs, log-spaced where there are more, for the tab
+      RNN.
+
+    Example:
+    >>> model.fit(x, y, epochs=20, callbacks=[StateHeatmaps("logs/run", probe=(x[:32], y[:32]))])
+    """
+
+    def begin(self):
+        """Forget an earlier fit."""
+        super().begin()
+        self._frame_counts: set[int] | None = None
+        self._framed = None
+
+    def look(self, epoch, logs):
+        """Look, and keep a frame where one is due."""
+        super().look(epoch, logs)
+        if not self._looking:
+            return
+        if self._frame_counts is None:
+            # Without `fit` nobody says how many epochs there will be: then as if there were very many.
+            epochs = (self.params or {}).get("epochs") or _ENDLESS
+            self._frame_counts = _log_spaced(-(-(epochs - epoch) // self.every))
+        if (epoch - self._first) // self.every + 1 in self._frame_counts:
+            self._frame()
+
+    def finish(self):
+        """Keep a frame of the end, where training ended before its time."""
+        super().finish()
+        if self._epoch is not None and self._framed != self._epoch:
+            self._frame()
+
+    def write(self, name, look, epoch):
+        """Write the saturation of each gate."""
+        for gate, share in look.saturation.items():
+            if not math.isnan(share):
+                self.run.scalar(f"saturation/{name}/{gate}", share, epoch)
+
+    def draw(self, name, look):
+        """Draw states, and gates where there are any."""
+        drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample")}
+        if look.gates:
+            drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample")
+        return drawn
+
+    def _frame(self):
+        self._framed = self._epoch
+        for name, look in self._looks.items():
+            for kind, arrays in (("states", look.states), ("gates", look.gates)):
+                if arrays:
+                    blobs = _blobs(arrays)
+                    self.run.blobs(f"rnn/{name}/{kind}", blobs, self._epoch, PLUGIN, self.content(kind, name))
+
+
+def _log_spaced(count):
+    """Which of so many looks, counted from 1, get a frame: all, or the first, the last and some between."""
+    if count <= FRAMES:
+        return set(range(1, count + 1))
+
+    def spaced(number):
+        return set(np.rint(np.geomspace(1, count, number)).astype(int).tolist())
+
+    # Where steps are short several numbers fall on one. One frame is kept for an early end.
+    return spaced(bisect.bisect_right(range(20 * FRAMES), FRAMES - 1, key=lambda number: len(spaced(number))) - 1)
+
+
+def _blobs(arrays):
+    """{name: (units, time)} -> a header in JSON and the numbers as float16, [kind, unit, time]."""
+    values = np.stack(list(arrays.values()))
+    stride = [1, -(-values.shape[1] // UNITS), -(-values.shape[2] // STEPS)]
+    values = values[:, :: stride[1], :: stride[2]]
+    with np.errstate(over="ignore"):  # beyond float16 is infinite
+        values = np.ascontiguousarray(values, dtype="<f2")
+    header = {
+        "shape": list(values.shape),
+        "dtype": "float16",
+        "axes": ["kind", "unit", "time"],
+        "names": list(arrays),
+        "stride": stride,
+    }
+    return [json.dumps(header).encode(), values.tobytes()]

@@ -1,0 +1,828 @@
+"""What a recurrent layer did with a batch: states, gates, and the gradient through time. Mathematics only, no logging.
+
+A Keras layer gives its output and keeps everything else to itself. Here the loop over time of each recurrent layer is
+replaced, for as long as one function is traced, by one that steps the layer's own cell and remembers what it did. The
+rest of the model runs as it is: nested models, masks, initial states, other layers.
+
+The gradient through time: to the state h_t that the cell returns a perturbation is added that is zero. The gradient of
+the loss with respect to it is the total dL/dh_t, by all ways from step t to the loss: through the layers above, and
+through every later step (backpropagation through time; Werbos 1990). The gradient with respect to a second
+perturbation, added only to what the layer hands on, is the part that arrives from above.
+
+Nothing is changed by looking: states of stateful layers, seeds and metrics stay as they were, dropout is off.
+"""
+
+import contextlib
+import dataclasses
+import inspect
+import math
+import time
+import warnings
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from rnn_tutorial import autodiff, checks, naming, quiet
+
+# A gate counts as shut below the first and as open above the second; a tanh as saturated beyond the second.
+SHUT, OPEN = 0.05, 0.95
+# A first call that takes longer than this says so.
+_LONG = 5.0
+# What has been compiled for a model, the last used at the end; dies with it.
+_compiled: Any = weakref.WeakKeyDictionary()
+_KEPT = 16
+# The loops of Keras that are replaced; what a class of somebody else does in its own is not known.
+_LOOPS = [kind.inner_loop for kind in (keras.layers.RNN, keras.layers.LSTM, keras.layers.GRU)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """What one recurrent layer did at each step, in the order in which it read; NaN where a step is masked.
+
+    Attributes:
+        hidden: States h_t after each step (batch, time, units).
+        cell: Cell states c_t (batch, time, units) of an LSTM; None without.
+        gates: {name: (batch, time, units)}: "input", "forget", "candidate", "output" of an LSTM; "update", "reset",
+            "candidate" of a GRU; empty otherwise.
+        saturation: {name: share}: of the gates' values those below 0.05 or above 0.95, of the candidate's, or a simple
+            cell's hidden state, those beyond +-0.95; NaN where all is masked.
+    """
+
+    hidden: np.ndarray
+    cell: np.ndarray | None
+    gates: dict[str, np.ndarray]
+    saturation: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flow:
+    """The gradient of the loss through the time of one recurrent layer, in the order in which it read.
+
+    Norms (time,): L2 over the units, mean over the samples for which the step is not masked. Raw: (batch, time, units).
+    Steps that are masked for all samples, or raw for one, are NaN. What float32 cannot hold is exactly 0.
+
+    Attributes:
+        hidden: The total dL/dh_t.
+        cell: The total dL/dc_t of an LSTM, by way of h_t and of c_{t+1}; None without, and for one whose `call` is not
+            Keras'.
+        above: The part of dL/dh_t that arrives from above at step t, and not through later steps.
+        loss: The loss that was differentiated.
+    """
+
+    hidden: np.ndarray
+    cell: np.ndarray | None
+    above: np.ndarray
+    loss: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Flow and trace of one layer in the few numbers that callbacks write; arrays as in `Flow` and `Trace`.
+
+    Attributes:
+        flow: A `Flow` of norms; None where it was not asked for or the cell was not understood.
+        states: {"hidden": (units, time), "cell": ...} of the first sample.
+        gates: {name: (units, time)} of the first sample.
+        saturation: As in `Trace`, over all samples.
+    """
+
+    flow: Flow | None
+    states: dict[str, np.ndarray]
+    gates: dict[str, np.ndarray]
+    saturation: dict[str, float]
+
+
+def layers(model):
+    """Find the recurrent layers of a model, wherever they are inside.
+
+    Returns:
+        {stable name: layer}, see `naming.layers`. A `Bidirectional` layer gives `<name>/forward` and `<name>/backward`,
+        an `RNN` over `StackedRNNCells` gives `<name>/<cell>` for each of its cells. What `TimeDistributed` runs anew at
+        each step is not among them.
+    """
+    found = {}
+    for name, layer in _loops(model).items():
+        for part, cell in _cells(layer):
+            found[f"{name}{part}"] = cell if part else layer
+    return found
+
+
+def trace(model, x, preactivation=False):
+    """Replay a batch and return what each recurrent layer did at every step.
+
+    Example:
+    >>> forget = trace(model, x)["lstm"].gates["forget"]  # (batch, time, units)
+
+    Args:
+        model: A built `keras.Model`.
+        x: Its inputs, (batch, time, features) or what else it takes; a list or dict of arrays for several inputs.
+        preactivation: True gives for the gates what goes into sigmoid or tanh, instead of what comes out.
+
+    Returns:
+        {name: Trace}. A layer that the model uses several times is there once a use, as `<name>/use_2`, ...
+        A layer that cannot be followed is left out with one warning.
+
+    Raises:
+        ValueError: The model is not built or has no recurrent layers; x is empty, has NaN, or is of the wrong rank.
+    """
+    x, _, _ = check_probe(model, x)
+    checks.flag("preactivation", preactivation)
+    _, records = _run(model, "trace", (x, None, None), gradient=False, preactivation=preactivation)
+    traces = {}
+    for name, record in records.items():
+        states = {kind: _batch_first(array) for kind, array in record["states"].items()}
+        gates = {gate: _batch_first(array) for gate, array in record["gates"].items()}
+        saturation = {gate: float(share) for gate, share in record["saturation"].items()}
+        traces[name] = Trace(states["hidden"], states.get("cell"), gates, saturation)
+    return traces
+
+
+def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
+    """Differentiate the loss of a batch with respect to the state at every step of every recurrent layer.
+
+    Example:
+    >>> flow = gradient_flow(model, x, y)["lstm"]
+    >>> flow.hidden[0] / flow.hidden[-1]  # how much of the gradient reaches the first step
+
+    Args:
+        model: A built `keras.Model`, compiled unless `loss` is given.
+        x: Inputs, as for `trace`.
+        y: Targets, as for `fit`.
+        loss: A loss as `compile` takes it; a function made anew for each call is compiled anew too. None is the
+            compiled loss, regularisation included.
+        raw: True gives the gradients themselves instead of their norms.
+        sample_weight: Weights of the samples, as for `fit`.
+
+    Returns:
+        {name: Flow}, named as by `trace`. A layer that cannot be followed is left out with one warning.
+
+    Raises:
+        ValueError: As for `trace`; or y does not fit x, or there is no loss.
+    """
+    if loss is not None and y is None:
+        raise ValueError("y must hold the targets that belong to x, received None")
+    x, y, sample_weight = check_probe(model, x, y, sample_weight, needs_loss=loss is None)
+    checks.flag("raw", raw)
+    kind = "raw" if raw else "norms"
+    value, records = _run(model, kind, (x, y, sample_weight), gradient=True, loss=loss)
+    flows = {}
+    for name, record in records.items():
+        if record["flow"] is not None:
+            arrays = {part: _batch_first(array) if raw else array for part, array in record["flow"].items()}
+            flows[name] = Flow(arrays["hidden"], arrays.get("cell"), arrays["above"], float(value))
+    return flows
+
+
+def look(model, x, y=None, sample_weight=None, flow=True):
+    """Flow and trace of a batch in one pass, reduced to what callbacks write.
+
+    Args:
+        model: A built `keras.Model`, compiled where `flow` is True.
+        x: Inputs, as for `trace`.
+        y: Targets, as for `fit`; not needed without `flow`.
+        sample_weight: Weights of the samples, as for `fit`.
+        flow: False leaves out the gradients.
+
+    Returns:
+        {name: Look}, named as by `trace`.
+
+    Raises:
+        ValueError: As for `gradient_flow`.
+    """
+    x, y, sample_weight = check_probe(model, x, y, sample_weight, needs_loss=flow)
+    value, records = _run(model, "look", (x, y, sample_weight), gradient=flow)
+    looks = {}
+    for name, record in records.items():
+        norms = record["flow"]
+        looks[name] = Look(
+            None if norms is None else Flow(norms["hidden"], norms.get("cell"), norms["above"], float(value)),
+            {kind: array.T for kind, array in record["states"].items()},
+            {gate: array.T for gate, array in record["gates"].items()},
+            {gate: float(share) for gate, share in record["saturation"].items()},
+        )
+    return looks
+
+
+def spectral_radius(layer):
+    """Largest absolute eigenvalue of the matrix that takes the hidden state from one step to the next.
+
+    For a simple cell the recurrent kernel; for an LSTM or GRU the block of it that makes the candidate. Below 1 what a
+    linear cell remembers fades, above 1 it grows (Pascanu, Mikolov and Bengio 2013, section 2.1).
+
+    Args:
+        layer: A recurrent layer or cell with a `recurrent_kernel`.
+
+    Returns:
+        A float, NaN where the kernel is not finite; None where there is no such matrix.
+    """
+    cell = getattr(layer, "cell", layer)
+    kernel = getattr(cell, "recurrent_kernel", None)
+    units = getattr(cell, "units", None)
+    if kernel is None or units is None or kernel.shape[0] != units or kernel.shape[-1] % units:
+        return None
+    names = gate_names(cell) or ["candidate"]
+    if len(names) * units != kernel.shape[-1]:
+        return None
+    place = names.index("candidate")
+    block = np.asarray(ops.convert_to_numpy(kernel), dtype="float64")[:, place * units : (place + 1) * units]
+    if not np.isfinite(block).all():
+        return math.nan
+    return float(np.abs(np.linalg.eigvals(block)).max())
+
+
+def gate_names(cell):
+    """Names of the gates in the order of the cell's kernels; an empty list for a cell that has none or is not known."""
+    for kind, names in (
+        (keras.layers.LSTMCell, ["input", "forget", "candidate", "output"]),
+        (keras.layers.GRUCell, ["update", "reset", "candidate"]),
+    ):
+        if _behaves_as(cell, kind):
+            return names
+    return []
+
+
+def split_gates(name, weight, cell):
+    """Split a weight of a cell by gate.
+
+    Args:
+        name: "kernel", "recurrent_kernel" or "bias".
+        weight: The weight, NumPy.
+        cell: The cell it belongs to.
+
+    Returns:
+        {gate: (rows, units) or (units,)}; {"": weight} where it is not split by gates.
+    """
+    gates = gate_names(cell)
+    if not gates or name not in ("kernel", "recurrent_kernel", "bias"):
+        return {"": weight}
+    return dict(zip(gates, np.split(weight, len(gates), axis=-1), strict=True))
+
+
+def check_probe(model, x, y=None, sample_weight=None, needs_loss=False):
+    """Check a batch against a model, before anything is computed.
+
+    Returns:
+        x, y and sample_weight with NumPy arrays, floats as Keras' float type, as `fit` would hand them on.
+
+    Raises:
+        ValueError: What is wrong, with the argument, the value received and what is allowed.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model, received {type(model).__name__}")
+    if not model.built:
+        raise ValueError("model must be built; call it on a batch first, or give it an Input")
+    if not _loops(model):
+        raise ValueError(f"model must have a recurrent layer that can be followed, received {model.name!r} with none")
+    x = _arrays("x", x)
+    _check_shapes(model, x)
+    sizes = {len(array) for array in tree.flatten(x) if array is not None}
+    if len(sizes) != 1:
+        raise ValueError(f"x must have the same number of samples in each array, received {sorted(sizes)}")
+    (rows,) = sizes
+    if needs_loss and not model.compiled:
+        raise ValueError(f"model must be compiled with a loss, received {model.name!r} that is not compiled")
+    if y is None and needs_loss and not _has_own_loss(model):
+        raise ValueError("y must hold the targets that belong to x, received None")
+    if y is not None:
+        y = _arrays("y", y)
+        _check_rows("y", y, rows)
+    if sample_weight is not None:
+        sample_weight = _arrays("sample_weight", sample_weight)
+        _check_rows("sample_weight", sample_weight, rows)
+    return x, y, sample_weight
+
+
+def _arrays(argument, values):
+    def array(value):
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{argument} must be an array of numbers, received one that is none: {error}") from None
+        if value.dtype.kind not in "biufSU":  # Strings are what some layers turn into numbers.
+            raise ValueError(f"{argument} must be an array of numbers, received dtype {value.dtype}")
+        if value.ndim == 0 or value.size == 0:
+            raise ValueError(f"{argument} must hold at least one sample, received shape {value.shape}")
+        if value.dtype.kind == "f":
+            value = value.astype(keras.config.floatx())
+            bad = int(value.size - np.isfinite(value).sum())
+            if bad:
+                raise ValueError(f"{argument} must be finite, received {bad} of {value.size} values NaN or infinite")
+        return value
+
+    if values is None or all(np.ndim(value) == 0 for value in tree.flatten(values)):
+        return array(values)  # Numbers in lists are one array.
+    return tree.map_structure(lambda value: None if value is None else array(value), values)
+
+
+def _check_rows(argument, values, rows):
+    for array in tree.flatten(values):
+        if array is not None and len(array) != rows:
+            raise ValueError(f"{argument} must have {rows} samples like x, received shape {array.shape}")
+
+
+def _check_shapes(model, x):
+    try:
+        expected = tree.flatten(model.inputs)
+    except (AttributeError, ValueError):  # A subclassed model does not say.
+        return
+    given = [("x", array) for array in tree.flatten(x)]
+    if isinstance(x, dict):
+        names = [tensor.name for tensor in expected]
+        if not set(names) <= set(x):
+            raise ValueError(f"x must have the keys {sorted(names)}, the inputs of the model, received {sorted(x)}")
+        given = [(f"x[{name!r}]", x[name]) for name in names]
+    elif len(given) != len(expected):
+        raise ValueError(f"x must hold {len(expected)} arrays, one an input of the model, received {len(given)}")
+    elif len(given) > 1:
+        given = [(f"x[{number}]", array) for number, (_, array) in enumerate(given)]
+    for (argument, array), tensor in zip(given, expected, strict=True):
+        if array is None:  # Keras allows it where the input is optional.
+            continue
+        shape = tuple(tensor.shape)
+        if len(shape) != array.ndim or any(
+            size not in (None, got) for size, got in zip(shape, array.shape, strict=True)
+        ):
+            sizes = tuple("batch" if place == 0 and size is None else size for place, size in enumerate(shape))
+            text = ", ".join("any" if size is None else str(size) for size in sizes)
+            raise ValueError(f"{argument} must have the shape ({text}), received {array.shape}")
+        if array.dtype.kind in "SU" and tensor.dtype != "string":
+            raise ValueError(f"{argument} must be an array of numbers, received dtype {array.dtype}")
+
+
+def _loops(model):
+    """{name: layer} of the layers that loop over time, the two directions of a bidirectional one apart."""
+    found: dict[str, Any] = {}
+    for name, layer in _found(model):
+        if not isinstance(layer, keras.layers.TimeDistributed) and all(layer is not other for other in found.values()):
+            found[name] = layer
+    return found
+
+
+def _found(model):
+    """(name, layer) of the layers that loop over time; of what is inside of `TimeDistributed`, that one."""
+    return [(f"{name}{part}", loop) for name, layer in naming.layers(model).items() for part, loop in _inside(layer)]
+
+
+def _inside(layer):
+    if isinstance(layer, keras.layers.RNN):
+        yield "", layer
+    elif isinstance(layer, keras.layers.Bidirectional):
+        yield "/forward", layer.forward_layer
+        yield "/backward", layer.backward_layer
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        if any(_inside(layer.layer)):
+            yield "", layer
+    else:
+        kinds: dict[str, int] = {}
+        for inner in getattr(layer, "_layers", []):
+            for part, loop in _inside(inner):
+                kind = f"/{naming.own_name(inner)}{part}"
+                number = kinds[kind] = kinds.get(kind, -1) + 1
+                yield kind + (f"_{number}" if number else ""), loop
+
+
+def _cells(layer):
+    """[(what its name gets, cell)] of the cells that a layer steps through, in order."""
+    if not _behaves_as(layer.cell, keras.layers.StackedRNNCells):
+        return [("", layer.cell)]
+    named: list[tuple[str, Any]] = []
+    numbers: dict[str, int] = {}
+    for cell, _ in _flat_cells(layer.cell, layer.cell.state_size):
+        kind = naming.own_name(cell) if isinstance(cell, keras.layers.Layer) else naming.class_name(cell)
+        number = numbers[kind] = numbers.get(kind, -1) + 1
+        named.append((f"/{kind}" + (f"_{number}" if number else ""), cell))
+    return named
+
+
+def _flat_cells(cell, states):
+    """[(cell, its part of the states)] of the cells that a cell is made of."""
+    if not _behaves_as(cell, keras.layers.StackedRNNCells):
+        return [(cell, states)]
+    parts = [part if tree.is_nested(part) else [part] for part in states]
+    return [flat for one, part in zip(cell.cells, parts, strict=True) for flat in _flat_cells(one, part)]
+
+
+def _behaves_as(cell, kind):
+    """Whether a cell is of a kind, or inherits from it without changing what it computes."""
+    return isinstance(cell, kind) and type(cell).call is kind.call
+
+
+def _run(model, kind, batch, gradient, loss=None, preactivation=False):
+    """Run the compiled function for these shapes, compiling it first where that is still to be done.
+
+    Returns:
+        The loss (None without gradient), and {name: record} with NumPy arrays.
+    """
+    compiled_loss = getattr(model, "_compile_loss", None)
+    parts = [*tree.flatten(loss), compiled_loss, *model._flatten_layers()]
+    shapes = tree.map_structure(lambda array: None if array is None else (array.shape, array.dtype), batch)
+    structure = tree.map_structure(lambda one: one is None, (loss, compiled_loss))
+    key = repr((kind, gradient, preactivation, shapes, structure))
+    kept = _compiled.setdefault(model, [])
+    found = [entry for entry in kept if entry[0] == key and [held() for held in entry[1]] == parts]
+    began = time.monotonic()
+    new = [] if found else [(key, [_held(one) for one in parts], _compile(model, kind, gradient, loss, preactivation))]
+    (entry,) = found or new
+    value, records, problems = entry[2](*batch)
+    kept[:] = [*(other for other in kept if other is not entry), entry][-_KEPT:]
+    if new and time.monotonic() - began > _LONG:
+        quiet.tell(
+            f"recurrent: the first look at {model.name} took {time.monotonic() - began:.0f} s, compiling included; "
+            "the next ones are faster."
+        )
+    for problem in problems:
+        warnings.warn(problem, RuntimeWarning, stacklevel=3)
+    return value, records
+
+
+def _held(part):
+    """A function that gives a thing as long as another keeps it: a loss that knows the model would keep that alive."""
+    try:
+        return weakref.WeakMethod(part) if inspect.ismethod(part) else weakref.ref(part)
+    except TypeError:  # a name, or None
+        return lambda: part
+
+
+def _compile(model, kind, gradient, loss, preactivation):
+    """A function (x, y, sample_weight) -> (loss, {name: record}, problems), compiled where it is first called."""
+    reference = weakref.ref(model)  # What is compiled must not keep the model alive.
+    losses = tree.map_structure(_held, loss)
+    problems: list[str] = []
+    order: dict[str, Any] = {}  # JAX sorts what it returns by name.
+
+    def compute(scope, x, y, sample_weight):
+        model: Any = reference()
+
+        def forward(perturb):
+            recorder = _Recorder(model, perturb)
+            with _left_as_it_was(model), scope():
+                recorder.reroute()
+                y_pred = model(x, **_off(model.call))
+                given = tree.map_structure(lambda held: held(), losses)
+                value = _loss(model, given, x, y, y_pred, sample_weight) if gradient else ops.zeros(())
+            problems[:] = recorder.problems(gradient)
+            uses.update(recorder.uses)
+            return value, {name: use.arrays for name, use in recorder.uses.items()}
+
+        uses: dict[str, _Use] = {}
+        if gradient:
+            value, arrays, gradients = autodiff.differentiate(forward)
+        else:
+            (value, arrays), gradients = forward(lambda name, shape, dtype: None), {}
+        for name, use in uses.items():
+            use.arrays = arrays[name]
+        with scope():
+            records = {name: _reduce(use, name, gradients, kind, preactivation) for name, use in uses.items()}
+        order.update(_keys(records))
+        return value, records
+
+    function = autodiff.compiled(compute, model)
+
+    def call(x, y, sample_weight):
+        value, records = function(x, y, sample_weight)
+        records = tree.map_structure(lambda array: None if array is None else ops.convert_to_numpy(array), records)
+        told = list(problems)
+        problems.clear()  # once is enough
+        return ops.convert_to_numpy(value) if gradient else None, _in_order(records, order), told
+
+    return call
+
+
+def _keys(records):
+    return {key: _keys(value) for key, value in records.items()} if isinstance(records, dict) else None
+
+
+def _in_order(records, order):
+    return {key: _in_order(records[key], order[key]) for key in order} if isinstance(records, dict) else records
+
+
+def _off(call):
+    """Arguments that switch off dropout and its like, where a function takes them."""
+    parameters = inspect.signature(call).parameters
+    takes = "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return {"training": False} if takes else {}
+
+
+@contextlib.contextmanager
+def _left_as_it_was(model):
+    """Keep what a call changes in Python's objects, besides variables; training is to find none of it.
+
+    These are loops that were replaced, what layers add to the loss, masks for dropout, and metrics, which a compiled
+    loss makes when it is first used.
+    """
+    loss = getattr(model, "_compile_loss", None)
+    layers = model._flatten_layers()
+    attributes = [vars(thing) for thing in (*layers, *([] if loss is None else [loss]))]
+    lists = [layer._losses for layer in layers] + ([] if loss is None else [loss.metrics])
+    before = [dict(one) for one in attributes], [list(one) for one in lists]
+    try:
+        yield
+    finally:
+        for now, then in zip(attributes, before[0], strict=True):
+            for name in set(now) - set(then):
+                del now[name]
+            now.update(then)
+        for changed, kept in zip(lists, before[1], strict=True):
+            changed[:] = kept
+
+
+def _loss(model, loss, x, y, y_pred, sample_weight):
+    if loss is not None:
+        model, names = keras.Model(name=model.name), getattr(model, "output_names", None)
+        model.output_names = names
+        model.compile(optimizer=None, loss=loss)
+    elif model.loss is None and not _has_own_loss(model) and not model.losses:
+        raise ValueError("model must be compiled with a loss, or the argument loss be given; received one without")
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **_off(model.compute_loss))
+
+
+def _has_own_loss(model):
+    return type(model).compute_loss is not keras.Model.compute_loss
+
+
+class _Use:
+    """One use of one cell.
+
+    Attributes:
+        cell: The cell.
+        hidden: Number of the state that the cell hands on.
+        has_flow: Whether it hands on one of its states.
+        arrays: inputs (time, batch, features), None where they are not known; before and after, lists of states (time,
+            batch, units); mask (time, batch), None where nothing is masked. Time first, in the order of reading.
+    """
+
+    def __init__(self, cell, mask):
+        self.cell = cell
+        self.hidden = 0
+        self.has_flow = True
+        self.arrays: dict[str, Any] = {"mask": mask}
+
+    def states(self):
+        """{kind: number of the state}."""
+        is_lstm = isinstance(self.cell, keras.layers.LSTMCell) and self.hidden == 0 and len(self.arrays["after"]) == 2
+        return {"hidden": self.hidden, **({"cell": 1} if is_lstm else {})}
+
+
+class _Recorder:
+    """Replaces the loops over time of a model's recurrent layers while it is called."""
+
+    def __init__(self, model, perturb):
+        self.loops = _loops(model)
+        self._apart = [name for name, layer in _found(model) if isinstance(layer, keras.layers.TimeDistributed)]
+        self.perturb = perturb
+        self.uses: dict[str, _Use] = {}
+        self._reached: set[str] = set()
+        self._strange: dict[str, str] = {}
+
+    def reroute(self):
+        """Replace the loops, until `_left_as_it_was` puts the old ones back."""
+        for name, layer in self.loops.items():
+            # With cuDNN a bidirectional layer would run its two loops by itself.
+            vars(layer).update(inner_loop=self._loop(name, layer), use_cudnn=False)
+
+    def problems(self, gradient):
+        """What could not be followed, a sentence each."""
+        told = [f"{name} is not looked into: {reason}" for name, reason in self._strange.items()]
+        told += [f"{name} is not looked into: TimeDistributed runs it anew at each step" for name in self._apart]
+        for name in self.loops:
+            if name not in self._reached:
+                told.append(f"{name} is not looked into: the model does not run it in the way of Keras' RNN layers")
+        if gradient:
+            told += [
+                f"{name} has no gradient through time: what its cell hands on is not one of its states"
+                for name, use in self.uses.items()
+                if not use.has_flow
+            ]
+        return told
+
+    def _loop(self, name, layer):
+        own, place = layer.inner_loop, autodiff.place()
+
+        def loop(sequences, initial_state, mask, training=False):
+            self._reached.add(name)
+            flat = tree.flatten([sequences, initial_state])
+            if autodiff.place() != place:
+                self._strange[name] = "it runs inside of a loop, a branch or a function compiled by itself"
+            elif type(layer).inner_loop not in _LOOPS:
+                self._strange[name] = "its class loops over time in its own way"
+            elif tree.is_nested(sequences) or any(len(array.shape) != 2 for array in flat[1:]):
+                self._strange[name] = "its states or inputs are not vectors"
+            if name in self._strange:
+                return own(sequences, initial_state, mask, training=training)
+            return self._step_through(name, layer, sequences, initial_state, mask)
+
+        return loop
+
+    def _step_through(self, name, layer, sequences, initial_state, mask):
+        cells, structures = zip(*_flat_cells(layer.cell, initial_state), strict=True)
+        batch, steps = ops.shape(sequences)[:2]  # Numbers where they are known, otherwise tensors.
+        x = ops.moveaxis(sequences, 1, 0)  # (time, batch, features)
+        mask = tree.flatten(mask)[0]
+        if mask is not None:
+            mask = ops.moveaxis(ops.cast(mask, "bool"), 1, 0)  # (time, batch) or (time, batch, 1)
+            mask = mask if len(mask.shape) == 2 else mask[..., 0]
+        if layer.go_backwards:
+            x = ops.flip(x, 0)
+            mask = None if mask is None else ops.flip(mask, 0)
+        uses = []
+        for part, cell in _cells(layer):
+            label, number = f"{name}{part}", 1
+            while label in self.uses:
+                number += 1
+                label = f"{name}{part}/use_{number}"
+            self.uses[label] = _Use(cell, mask)
+            uses.append(label)
+        states = tree.flatten(initial_state)
+        counts = [len(tree.flatten(structure)) for structure in structures]
+        firsts = [sum(counts[:number]) for number in range(len(cells))]
+        sizes = [
+            getattr(cell, "output_size", None) or states[first].shape[-1]
+            for cell, first in zip(cells, firsts, strict=True)
+        ]
+        perturbations = {}
+        for label, first, count, size in zip(uses, firsts, counts, sizes, strict=True):
+            widths = {str(number): states[first + number].shape[-1] for number in range(count)}
+            for kind, width in {**widths, "above": size}.items():
+                shape, dtype = (steps, batch, width), states[first].dtype
+                perturbations[label, kind] = self.perturb((label, kind), shape, dtype)
+        perturbed = all(array is not None for array in perturbations.values())
+
+        begin = states[firsts[-1]]
+        begin = begin if begin.shape[-1] == sizes[-1] else ops.zeros((batch, sizes[-1]), dtype=begin.dtype)
+        zero, last = autodiff.masked_output(layer, begin)
+        read: dict[Any, Any] = {
+            "x": x,
+            **({} if mask is None else {"mask": mask}),
+            **(perturbations if perturbed else {}),
+        }
+
+        def step(carry, slices):
+            """One step of all cells on top of each other."""
+            *states, last = carry
+            at = dict(zip(read, slices, strict=True))
+            new, given = [], at["x"]
+            for label, cell, structure, first in zip(uses, cells, structures, firsts, strict=True):
+                before = tree.pack_sequence_as(structure, states[first : first + len(tree.flatten(structure))])
+                given, after = (cell if callable(cell) else cell.call)(given, before, **_off(cell.call))
+                after = tree.flatten(after)
+                handed_on = [number for number, state in enumerate(after) if state is given]
+                use = self.uses[label]
+                use.has_flow = bool(handed_on)
+                use.hidden = handed_on[0] if handed_on else 0
+                if perturbed:
+                    after = [state + at[label, str(number)] for number, state in enumerate(after)]
+                    given = (after[use.hidden] if handed_on else given) + at[label, "above"]
+                new += after
+            if mask is not None:
+                kept = at["mask"][:, None]
+                new = [ops.where(kept, after, state) for after, state in zip(new, states, strict=True)]
+                given = ops.where(kept, given, ops.zeros_like(last) if zero else last)
+            # As many results as carried arrays: on TensorFlow `scan` takes nothing else.
+            return (*new, given), (*new, given)
+
+        (*final, last), (*after, given) = autodiff.scan(step, (*states, last), list(read.values()), steps)
+        inputs = x
+        for label, first, count in zip(uses, firsts, counts, strict=True):
+            use = self.uses[label]
+            mine = after[first : first + count]
+            begins = [state[None] for state in states[first : first + count]]
+            before = [ops.concatenate([begin, all_but[:-1]]) for begin, all_but in zip(begins, mine, strict=True)]
+            use.arrays |= {"inputs": inputs, "before": before, "after": mine}
+            inputs = mine[use.hidden] if use.has_flow else None
+            if layer.return_state:
+                number = first + use.hidden
+                back = self.perturb((label, "returned"), ops.shape(final[number]), final[number].dtype)
+                final[number] = final[number] if back is None else final[number] + back
+        outputs = ops.moveaxis(given, 0, 1)  # (batch, time, units)
+        return last, outputs, tree.pack_sequence_as(initial_state, final)
+
+
+def _reduce(use, name, gradients, kind, preactivation):
+    """What is kept of a use: a record of arrays."""
+    record: dict[str, Any] = {"states": {}, "gates": {}, "saturation": {}, "flow": None}
+    missing = None if use.arrays["mask"] is None else ~use.arrays["mask"][..., None]  # (time, batch, 1)
+    if gradients and use.has_flow:
+        parts = {kind: gradients[name, str(number)] for kind, number in use.states().items()}
+        if "cell" in parts:
+            # The perturbation came when the cell had made h_t of c_t already; this way to the loss is to be added.
+            beside = parts.pop("cell")
+            if _gates(use)[0]:
+                parts["cell"] = beside + _through_hidden(use, parts["hidden"])
+        parts["above"] = gradients[name, "above"] + _at_last_step(use, gradients.get((name, "returned")))
+        parts = {part: _with_nan(ops.cast(array, _wide(array)), missing) for part, array in parts.items()}
+        record["flow"] = parts if kind == "raw" else {part: _norms(array, missing) for part, array in parts.items()}
+    if kind in ("raw", "norms"):
+        return record
+    states = {kind: use.arrays["after"][number] for kind, number in use.states().items()}
+    gates, before = _gates(use)
+    for gate, array in gates.items():
+        record["saturation"][gate] = _share(_saturated(gate, array), use.arrays["mask"])
+    if _behaves_as(use.cell, keras.layers.SimpleRNNCell) and use.cell.activation is keras.activations.tanh:
+        record["saturation"]["hidden"] = _share(_saturated("hidden", states["hidden"]), use.arrays["mask"])
+    for part, arrays in (("states", states), ("gates", before if preactivation else gates)):
+        for key, array in arrays.items():
+            shown = _with_nan(ops.cast(array, _wide(array)), missing)
+            record[part][key] = shown[:, 0] if kind == "look" else shown
+    return record
+
+
+def _through_hidden(use, gradient):
+    """The part of dL/dc_t that goes through h_t = o * tanh(c_t) of the same step, given dL/dh_t."""
+    gates, _ = _gates(use)
+    after = use.arrays["after"][1]  # c_t (time, batch, units)
+    return autodiff.pull_back(use.cell.activation, after, gradient * gates["output"])
+
+
+def _gates(use):
+    """Gates at every step, computed from inputs and states; and what went into their activations.
+
+    Returns:
+        Two dicts {gate: (time, batch, units)}, empty for a cell without known gates.
+    """
+    names = gate_names(use.cell)
+    if not names or use.arrays["inputs"] is None:
+        return {}, {}
+    cell, hidden = use.cell, use.arrays["before"][0]
+    kernel, recurrent_kernel = (ops.cast(weight, hidden.dtype) for weight in (cell.kernel, cell.recurrent_kernel))
+    bias = ops.cast(cell.bias, hidden.dtype) if cell.use_bias else ops.zeros((), dtype=hidden.dtype)
+    from_x = ops.matmul(ops.cast(use.arrays["inputs"], hidden.dtype), kernel)  # (time, batch, gates * units)
+    if isinstance(cell, keras.layers.LSTMCell):
+        both = from_x + ops.matmul(hidden, recurrent_kernel) + bias
+        before = dict(zip(names, ops.split(both, 4, axis=-1), strict=True))
+    else:
+        bias_x, bias_h = (bias[0], bias[1]) if cell.reset_after and cell.use_bias else (bias, None)
+        x_z, x_r, x_h = ops.split(from_x + bias_x, 3, axis=-1)
+        if cell.reset_after:
+            from_h = ops.matmul(hidden, recurrent_kernel)
+            h_z, h_r, h_h = ops.split(from_h if bias_h is None else from_h + bias_h, 3, axis=-1)
+        else:
+            h_z, h_r = ops.split(ops.matmul(hidden, recurrent_kernel[:, : 2 * cell.units]), 2, axis=-1)
+        reset = cell.recurrent_activation(x_r + h_r)
+        last = recurrent_kernel[:, 2 * cell.units :]
+        from_reset = reset * h_h if cell.reset_after else ops.matmul(reset * hidden, last)
+        before = {"update": x_z + h_z, "reset": x_r + h_r, "candidate": x_h + from_reset}
+    activations = {name: cell.activation if name == "candidate" else cell.recurrent_activation for name in names}
+    return {name: activations[name](array) for name, array in before.items()}, before
+
+
+def _saturated(gate, values):
+    if gate in ("candidate", "hidden"):
+        return ops.abs(values) > OPEN
+    return (values < SHUT) | (values > OPEN)
+
+
+def _share(flags, mask):
+    """Share of flags (time, batch, units) that are set, over the steps that count."""
+    flags = ops.cast(flags, "float32")
+    if mask is None:
+        return ops.mean(flags)
+    mask = ops.cast(mask, "float32")[..., None]
+    return ops.sum(flags * mask) / (ops.sum(mask) * flags.shape[-1])
+
+
+def _at_last_step(use, gradient):
+    """Gradient of a returned state (batch, units) -> (time, batch, units), at the last step that is not masked."""
+    if gradient is None:
+        return 0.0
+    steps = ops.shape(use.arrays["after"][use.hidden])[0]
+    if use.arrays["mask"] is None:
+        last = ops.one_hot(steps - 1, steps, dtype=gradient.dtype)[:, None, None]
+    else:
+        read = ops.cast(use.arrays["mask"], "int32")  # (time, batch)
+        number = ops.arange(1, steps + 1, dtype="int32")[:, None] * read
+        last = ops.transpose(ops.one_hot(ops.argmax(number, axis=0), steps, dtype=gradient.dtype))[..., None]
+    return last * gradient[None]
+
+
+def _wide(array):
+    """float32 for what is narrower: the norm of a vector of float16 may be beyond it."""
+    return "float64" if keras.backend.standardize_dtype(array.dtype) == "float64" else "float32"
+
+
+def _with_nan(array, missing):
+    return array if missing is None else ops.where(missing, ops.full_like(array, math.nan), array)
+
+
+def _norms(array, missing):
+    """(time, batch, units) -> (time,): L2 norm over units, mean over the samples for which the step is not missing.
+
+    Numbers are divided by the largest first, since the square of 1e-25 is zero to float32.
+    """
+    largest = ops.max(ops.abs(array), axis=-1)  # (time, batch)
+    tiny = np.finfo(
+        keras.backend.standardize_dtype(array.dtype)
+    ).tiny  # What is smaller may count as zero in a division.
+    scale = ops.where((largest >= tiny) & ops.isfinite(largest), largest, ops.ones_like(largest))
+    norms = scale * ops.sqrt(ops.sum(ops.square(array / scale[..., None]), axis=-1))
+    if missing is None:
+        return ops.mean(norms, axis=-1)
+    missing = missing[..., 0]
+    norms = ops.where(missing, ops.zeros_like(norms), norms)
+    return ops.sum(norms, axis=-1) / ops.sum(ops.cast(~missing, norms.dtype), axis=-1)
+
+
+def _batch_first(array):
+    return np.moveaxis(array, 0, 1)
