@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+# Operations of TensorFlow whose trees the optimizer of a graph rearranges.
+_REARRANGED = {"Mul", "Add", "AddV2"}
 # Up to so many steps TensorFlow runs a loop written out faster than a loop in its graph, and traces it no slower.
 _UNROLLED = 16
 
@@ -232,10 +234,60 @@ def apart(function, arrays):
                 flat[place] = array
             return function(tf.nest.pack_sequence_as(arrays, flat, expand_composites=True))
         if not tf.executing_eagerly():
-            # A graph of its own. (Grappler shares what two nodes of one graph have in common, inlined functions too.)
-            own = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
-            return own.get_concrete_function(arrays)(arrays)  # Called at once it would count as being traced each time.
+            flat = tf.nest.flatten(arrays, expand_composites=True)
+            return function(tf.nest.pack_sequence_as(arrays, _recomputed(flat), expand_composites=True))
     return function(arrays)
+
+
+def out_of_line(function, arrays):
+    """Call a function of a nest of arrays where it is seldom called: in the branch of a condition.
+
+    TensorFlow visits the operations of a branch that is not taken, too; here it is one.
+    """
+    if backend() != "tensorflow" or _is_xla():
+        return function(arrays)
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return function(arrays)
+    own = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    return own.get_concrete_function(arrays)(arrays)  # Called at once it would count as being traced each time.
+
+
+def _recomputed(tensors):
+    """The same numbers, in a graph of TensorFlow, without one more reader of what the graph's optimizer may rewrite.
+
+    It rearranges a tree of products or sums as long as each of them has one reader only: the gradient of a factor and
+    the learning rate, say. So our reader takes the leaves of the tree, and computes the rest for itself. What is behind
+    one `IdentityN` is not found to be the same as what is before it.
+    """
+    import tensorflow as tf
+
+    leaves: dict[Any, Any] = {}  # by reference: itself
+    trees: dict[Any, list[Any]] = {}  # by reference: the operands
+
+    def visit(tensor):
+        if tensor.ref() in leaves or tensor.ref() in trees:
+            return
+        if tensor.op.type not in _REARRANGED:
+            leaves[tensor.ref()] = tensor
+            return
+        trees[tensor.ref()] = list(tensor.op.inputs)
+        for operand in tensor.op.inputs:
+            visit(operand)
+
+    for tensor in tensors:
+        if tensor is not None:
+            visit(tensor)
+    made = dict(zip(leaves, tf.identity_n(list(leaves.values())), strict=True))
+
+    def make(tensor):
+        if tensor.ref() not in made:
+            x, y = (make(operand) for operand in trees[tensor.ref()])
+            made[tensor.ref()] = getattr(tf.raw_ops, tensor.op.type)(x=x, y=y)
+        return made[tensor.ref()]
+
+    return [None if tensor is None else make(tensor) for tensor in tensors]
 
 
 def _is_xla():

@@ -848,8 +848,8 @@ def _norms(gradients, before, after):
         gradients, before, after = arrays
         return _scaled_norms(gradients, before, _differences(after, before))
 
-    # Out of line: TensorFlow visits what is in the branch that is not taken, too.
-    return ops.cond(in_range, lambda: ops.sqrt(squares), lambda: autodiff.apart(carefully, [gradients, before, after]))
+    arrays = [gradients, before, after]
+    return ops.cond(in_range, lambda: ops.sqrt(squares), lambda: autodiff.out_of_line(carefully, arrays))
 
 
 def _differences(arrays, others):

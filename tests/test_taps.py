@@ -112,8 +112,7 @@ GRID = [
     (dropout, "global_clipnorm", {}),
     (normalised, "adamw", {}),
     (plain, "momentum", {}),
-    # TensorFlow's arithmetic optimizer rewrites a product that has one reader only: the gradient of gamma, here.
-    pytest.param(normalised, "momentum", {}, marks=pytest.mark.xfail(TENSORFLOW, reason="last digit", strict=True)),
+    (normalised, "momentum", {}),
     (normalised, "clipvalue", {}),
     (normalised, "ema", {}),
     (embedded, "clipnorm", {}),
