@@ -21,13 +21,17 @@ lesson: $(VENV)/lessons
 	@test -n "$(wildcard lessons/$(N)_*.py)" || { echo "there is no lesson $(N): $(notdir $(wildcard lessons/[0-9]*.py))"; exit 2; }
 	$(BIN)/python $(wildcard lessons/$(N)_*.py) $(ARGS)
 
+# A file of tests stays in one process: its tests share lessons that ran and models that were compiled.
+ALL_CORES := --numprocesses auto --dist loadfile
 # What depends on the backend runs on both.
 ON_JAX := tests/test_models.py tests/test_taps.py tests/test_recurrent.py tests/test_callbacks_inside.py \
     tests/test_lessons.py::test_02_learns_the_alphabet tests/test_lessons.py::test_02_events
 test: $(VENV)/test
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
-ifndef ARGS
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ON_JAX)
+else
+	$(BIN)/python -m pytest $(ALL_CORES)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ALL_CORES) $(ON_JAX)
 endif
 
 lint: $(VENV)/lint
