@@ -21,16 +21,16 @@ lesson: $(VENV)/lessons
 	@test -n "$(wildcard lessons/$(N)_*.py)" || { echo "there is no lesson $(N): $(notdir $(wildcard lessons/[0-9]*.py))"; exit 2; }
 	$(BIN)/python $(wildcard lessons/$(N)_*.py) $(ARGS)
 
-# A file of tests stays in one process: its tests share lessons that ran and models that were compiled.
-ALL_CORES := --numprocesses auto --dist loadfile
+# A file of tests stays in one process: its tests share lessons that ran and models that were compiled. The longest begins.
+ALL_CORES := --numprocesses auto --dist loadfile --no-loadscope-reorder tests/test_taps.py
 # What depends on the backend runs on both.
-ON_JAX := tests/test_models.py tests/test_taps.py tests/test_recurrent.py tests/test_callbacks_inside.py \
+ON_JAX := tests/test_models.py tests/test_recurrent.py tests/test_callbacks_inside.py \
     tests/test_lessons.py::test_02_learns_the_alphabet tests/test_lessons.py::test_02_events
 test: $(VENV)/test
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest $(ALL_CORES)
+	$(BIN)/python -m pytest $(ALL_CORES) tests
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ALL_CORES) $(ON_JAX)
 endif
 

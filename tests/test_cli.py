@@ -579,6 +579,8 @@ def test_board_serves_until_it_is_ended(twelve_months, tmp_path, end):
             env=environment(),
             stdout=stdout,
             stderr=subprocess.STDOUT,
+            # A shell that runs the tests in the background has them ignore an interrupt, and so their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     below = []
     try:

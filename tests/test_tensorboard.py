@@ -29,8 +29,16 @@ def tensorboard(lesson, lesson_logs, serve):
     address = serve(command, "/data/environment")
 
     def loaded():
-        runs = ask(address, "/data/runs")
-        return {TRAINING, f"{TRAINING}/train", "05_forecast_sales/forecast"} <= set(runs)
+        # A run is there before what it holds is.
+        tags = {kind: ask(address, f"/data/plugin/{kind}/tags") for kind in ("scalars", "histograms", "images")}
+        drawn = tags["images"].get(TRAINING, {})
+        return (
+            {TRAINING, f"{TRAINING}/train"} <= set(tags["scalars"])
+            and "05_forecast_sales/forecast" in tags["images"]
+            and TRAINING in tags["histograms"]
+            and {"curves", "diagram/model", "states_picture/simple_rnn", "weights_picture/output"} <= set(drawn)
+            and "05_forecast_sales/direct" in ask(address, "/data/plugin/graphs/info")
+        )
 
     wait_for(loaded)
     return address
