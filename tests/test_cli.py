@@ -572,6 +572,8 @@ def test_board_serves_until_it_is_ended(twelve_months, tmp_path, end):
     output = tmp_path / "output"
     # Not as a module: that would put the current folder first in the path.
     program = "import sys; sys.path.remove(''); from rnn_tutorial import cli; sys.exit(cli.main(sys.argv[1:]))"
+    # A shell that runs the tests in the background has them ignore an interrupt, and so their children.
+    program = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {program}"
     with open(output, "wb") as stdout:
         board = subprocess.Popen(
             [sys.executable, "-c", program, "board", str(logs)],
@@ -579,8 +581,6 @@ def test_board_serves_until_it_is_ended(twelve_months, tmp_path, end):
             env=environment(),
             stdout=stdout,
             stderr=subprocess.STDOUT,
-            # A shell that runs the tests in the background has them ignore an interrupt, and so their children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     below = []
     try:
