@@ -221,7 +221,11 @@ def apart(function, arrays):
     if backend() == "jax":
         import jax
 
-        return function(jax.lax.optimization_barrier(arrays))
+        # XLA copies a cheap producer into all of its readers, and rounds it there as it always does, if all of them are
+        # of a kind that it fuses. A barrier is none; a choice is, and what is chosen XLA does not know.
+        always = jax.lax.optimization_barrier(jax.numpy.array(True))
+        chosen = jax.tree.map(lambda array: jax.numpy.where(always, array, jax.numpy.zeros_like(array)), arrays)
+        return function(jax.lax.optimization_barrier(chosen))
     if backend() == "tensorflow":
         import tensorflow as tf
 
@@ -240,12 +244,12 @@ def apart(function, arrays):
 
 
 def out_of_line(function, arrays):
-    """Call a function of a nest of arrays where it is seldom called: in the branch of a condition.
+    """As `apart`, where it is seldom called: in the branch of a condition.
 
     TensorFlow visits the operations of a branch that is not taken, too; here it is one.
     """
     if backend() != "tensorflow" or _is_xla():
-        return function(arrays)
+        return apart(function, arrays)  # XLA moves what two branches have in common out of them.
     import tensorflow as tf
 
     if tf.executing_eagerly():
