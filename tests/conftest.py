@@ -38,6 +38,16 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
 
+@pytest.fixture(autouse=True)
+def compiled_quickly(request):
+    """JAX compiles without most optimizations, in half the time, but where two runs are compared to the last bit."""
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        import jax
+
+        to_the_last_bit = any(word in request.node.name for word in ("changes_nothing", "bare", "same"))
+        jax.config.update("jax_disable_most_optimizations", not to_the_last_bit)
+
+
 @pytest.fixture(scope="session")
 def run_python():
     """Run a program in a fresh interpreter and return what it prints; it must end with `code`."""

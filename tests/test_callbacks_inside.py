@@ -734,6 +734,8 @@ GRID = [
     ("smallest", "average", {"jit_compile": True}, {}),
     ("smallest", "accumulation", {"run_eagerly": ON_TENSORFLOW}, {"epochs": 1}),
 ]
+if not ON_TENSORFLOW:  # XLA takes its time; the pair that has gone wrong before is among them.
+    GRID = GRID[1:6:2]
 
 
 @pytest.mark.parametrize(("name", "optimizer", "compiled", "arguments"), GRID, ids=range(len(GRID)))

@@ -121,10 +121,12 @@ GRID = [
     (plain, "accumulation", {}),
     (plain, "loss_scale", {"steps_per_execution": 2}),
     (plain, "accumulation_clipped", {"steps_per_execution": 2}),
-    (normalised, "adam", {"run_eagerly": True}),
 ]
 if TENSORFLOW:
     GRID += [(dropout, "adam", {"jit_compile": True}), (plain, "global_clipnorm", {"jit_compile": True})]
+    GRID += [(normalised, "adam", {"run_eagerly": True})]
+else:
+    GRID = GRID[::2]  # XLA takes its time; tests/test_callbacks_inside.py has a grid too.
 
 
 @pytest.mark.parametrize(("make", "name", "compiled"), GRID)
