@@ -46,6 +46,7 @@ def compiled_quickly(request):
 
         to_the_last_bit = any(word in request.node.name for word in ("changes_nothing", "bare", "same"))
         jax.config.update("jax_disable_most_optimizations", not to_the_last_bit)
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(not to_the_last_bit)  # and the programs that a test starts
 
 
 @pytest.fixture(scope="session")
