@@ -1,6 +1,7 @@
 """The one file that asks which Keras backend is running."""
 
 import contextlib
+import functools
 import itertools
 import sys
 import weakref
@@ -334,7 +335,9 @@ def compiled(function, model):
         def traced(*arrays):
             return pure(read(), *arrays)
 
-        return tf.function(traced, autograph=False)
+        # Of functions that share their code TensorFlow counts all tracings together, and warns of many: a `partial` is
+        # counted by itself.
+        return tf.function(functools.partial(traced), autograph=False)
     if backend() == "jax":
         import jax
 

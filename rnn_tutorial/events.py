@@ -9,6 +9,7 @@ import itertools
 import math
 import os
 import pathlib
+import re
 import socket
 import struct
 import sys
@@ -165,6 +166,7 @@ class Run:
         self.broken = False
         self.path: Any = None
         self._kinds = {}  # tag -> (plugin name, data class)
+        self._embeddings = {}  # name -> name of its files
         self._pending = []
         self._written = 0
         self._is_closed = False
@@ -226,6 +228,74 @@ class Run:
             raise ValueError(f"markdown must be a string, received {markdown!r}")
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[markdown.encode()])
         self._value(tag, step, tensor, "text", summary_pb2.DATA_CLASS_TENSOR)
+
+    def hparams(self, values, metrics=()):
+        """Write the hyperparameters of this run, shown in HParams, a row a run.
+
+        Example:
+        >>> run.hparams({"cell": "lstm", "units": 32}, metrics=["test_error"])
+
+        Args:
+            values: {name: str, number or bool}, all that this run was made with.
+            metrics: Tags of scalars of this run, the columns beside them; without any TensorBoard takes all scalars of
+                all runs. The same for all runs that are compared.
+
+        Raises:
+            ValueError: Values are none, or one of them is of another kind.
+        """
+        if not isinstance(values, dict) or not values:
+            raise ValueError(f"values must be a dictionary of names and values, received {values!r}")
+        # Both modules stay away from TensorFlow, as long as nothing else of that package is imported.
+        from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+        start = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+        experiment = api_pb2.Experiment(time_created_secs=time.time())
+        for name, value in values.items():
+            kind = _hparam(start.hparams[str(name)], name, value)
+            experiment.hparam_infos.add(name=str(name), type=kind)
+        for tag in [metrics] if isinstance(metrics, str) else metrics:
+            experiment.metric_infos.add(name={"tag": tag})
+        contents = {"session_start_info": plugin_data_pb2.HParamsPluginData(session_start_info=start)}
+        if experiment.metric_infos:
+            contents["experiment"] = plugin_data_pb2.HParamsPluginData(experiment=experiment)
+        for name, message in contents.items():
+            content, nothing = message.SerializeToString(), _tensor(np.zeros(0, "float32"))
+            self._value(f"_hparams_/{name}", 0, nothing, "hparams", summary_pb2.DATA_CLASS_TENSOR, content)
+
+    def embedding(self, name, vectors, labels):
+        """Write vectors with a label each, shown in Projector; a name used before gets the new ones.
+
+        Args:
+            name: Name of the vectors in the tab.
+            vectors: Array (rows, dimensions), finite.
+            labels: One string a row.
+
+        Raises:
+            ValueError: The vectors are not such an array, or there are not as many labels.
+        """
+        vectors = np.asarray(vectors)
+        if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
+            raise ValueError(f"vectors must be a finite array (rows, dimensions), received shape {vectors.shape}")
+        labels = list(labels)
+        if len(labels) != len(vectors):
+            raise ValueError(f"labels must be one a row, {len(vectors)}; received {len(labels)}")
+        if self.broken:
+            return
+        from google.protobuf import text_format
+        from tensorboard.plugins.projector import projector_config_pb2
+
+        # The tab draws in three dimensions, and takes no fewer.
+        vectors = np.pad(vectors, ((0, 0), (0, max(0, 3 - vectors.shape[1]))))
+        file = re.sub(r"[^\w.-]+", "_", name)
+        rows = "".join("\t".join(map("{:.6g}".format, row)) + "\n" for row in vectors.tolist())
+        lines = "".join(_one_line(label) + "\n" for label in labels)
+        self.save(f"{file}.tsv", rows.encode())
+        self.save(f"{file}_labels.tsv", lines.encode())
+        self._embeddings[name] = file
+        config = projector_config_pb2.ProjectorConfig()
+        for name, file in self._embeddings.items():
+            config.embeddings.add(tensor_name=name, tensor_path=f"{file}.tsv", metadata_path=f"{file}_labels.tsv")
+        self.save("projector_config.pbtxt", text_format.MessageToString(config).encode())
 
     def graph(self, definition):
         """Write the run's graph, the bytes of a `GraphDef`, shown in Graphs; see `structure.graph`."""
@@ -353,6 +423,29 @@ def _tensor(array):
     for size in array.shape:
         message.tensor_shape.dim.add(size=size)
     return message
+
+
+def _hparam(message, name, value):
+    """Put a value into a `google.protobuf.Value`; its kind for TensorBoard."""
+    from tensorboard.plugins.hparams import api_pb2
+
+    if isinstance(value, (bool, np.bool_)):
+        message.bool_value = bool(value)
+        return api_pb2.DATA_TYPE_BOOL
+    if isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value):
+        message.number_value = float(value)
+        return api_pb2.DATA_TYPE_FLOAT64
+    if isinstance(value, str):
+        message.string_value = value
+        return api_pb2.DATA_TYPE_STRING
+    raise ValueError(f"values[{name!r}] must be a string, a finite number or True or False, received {value!r}")
+
+
+def _one_line(label):
+    """A label as the projector can show it: on one line, in one column, and not empty."""
+    if not isinstance(label, str):
+        raise ValueError(f"labels must be strings, received {label!r}")
+    return re.sub(r"[\t\r\n]", " ", label).strip(" ") or "␣" * max(1, len(label))
 
 
 def _strings(values):

@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 # Distinct to colour-blind readers too (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#D55E00", "#009E73", "#CC3311", "#767676"
+COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "black", GREY)
 # A curve that falls through this many powers of ten is drawn on a log axis.
 _LOG_DECADES = 2
 
@@ -167,13 +168,12 @@ def lines(series, title, x_axis, y_axis, log=False):
     if not series:
         raise ValueError("series must hold at least one curve, received none")
     figure = Figure(figsize=(7.2, 4.4))
-    panel = figure.add_axes((0.12, 0.13, 0.62, 0.76))
-    colors = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "black", GREY)  # Okabe and Ito 2008
+    panel = _beside_a_legend(figure, series)
     has_zeros = False
     for number, (label, given) in enumerate(series.items()):
         values = np.asarray(given, dtype="float64")
-        color = colors[number % len(colors)]
-        style = ("-", "--", ":")[number // len(colors) % 3]
+        color = COLORS[number % len(COLORS)]
+        style = ("-", "--", ":")[number // len(COLORS) % 3]
         shown = np.where(values > 0, values, np.nan) if log else values
         here = np.pad(np.isfinite(shown), 1)
         # A value between two gaps would not show as a line.
@@ -200,6 +200,164 @@ def lines(series, title, x_axis, y_axis, log=False):
     )
     for text, label in zip(legend.get_texts(), series, strict=True):
         text.set_fontfamily(legible(label)[1])
+    return figure
+
+
+def spread(series, groups, title, x_axis, y_axis, baseline=None):
+    """Draw repeated measurements side by side on a log axis: a point each, and a line from the smallest to the largest.
+
+    Args:
+        series: {label: measurements}, for each group an array of positive numbers.
+        groups: Name of each group.
+        title: Title of the picture.
+        x_axis: Name of the horizontal axis.
+        y_axis: Name of the vertical axis.
+        baseline: A value to compare with, and its name; None draws none.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ValueError: A label has not one array a group, or a number that is not positive.
+    """
+    figure = Figure(figsize=(7.2, 4.4))
+    panel = _beside_a_legend(figure, [*series, baseline[1] if baseline else ""])
+    width = 0.6 / max(1, len(series))
+    for number, (label, measured) in enumerate(series.items()):
+        arrays = [np.ravel(np.asarray(values, dtype="float64")) for values in measured]
+        if len(arrays) != len(groups) or not all(len(values) and (values > 0).all() for values in arrays):
+            raise ValueError(f"series[{label!r}] must hold positive numbers for each of {list(groups)}")
+        color = COLORS[number % len(COLORS)]
+        places = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
+        panel.vlines(
+            places,
+            [values.min() for values in arrays],
+            [values.max() for values in arrays],
+            color,
+            linewidth=3,
+            alpha=0.4,
+        )
+        for place, values in zip(places, arrays, strict=True):
+            panel.plot(np.full(len(values), place), values, "o", color=color, markersize=6, alpha=0.85)
+        panel.plot([], [], "o", color=color, label=legible(label)[0])
+    if baseline is not None:
+        panel.axhline(baseline[0], color=GREY, linestyle="--", label=legible(baseline[1])[0])
+    panel.set_yscale("log")
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.set_xticks(range(len(groups)), groups)
+    panel.set_xlim(-0.5, len(groups) - 0.5)
+    for place, text in ((panel.set_title, title), (panel.set_xlabel, x_axis), (panel.set_ylabel, y_axis)):
+        shown, family = legible(text)
+        place(shown, family=family)
+    panel.grid(alpha=0.3, axis="y")
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.02))
+    return figure
+
+
+def scatter(series, title, x_axis="index", y_axis="value"):
+    """Draw every single number of some arrays as a point over its place in the array, one panel an array.
+
+    A histogram says how many numbers have which size; this says where in the array they stand.
+
+    Args:
+        series: {label: array of any shape}, read in the order in which NumPy flattens it; NaN and infinities are left
+            out.
+        title: Title of the picture.
+        x_axis: Name of the horizontal axes.
+        y_axis: Name of the vertical axes.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ValueError: There is no array to draw, or one is empty.
+    """
+    if not series:
+        raise ValueError("series must hold at least one array, received none")
+    width, top, down, gap = 7.2, 0.5, 1.45, 0.72
+    height = top + len(series) * (down + gap)
+    figure = Figure(figsize=(width, height))
+    shown, family = legible(title)
+    figure.text(0.5, 1 - 0.22 / height, shown, family=family, size=_TITLE, ha="center", va="center")
+    for number, (label, given) in enumerate(series.items()):
+        values = np.ravel(np.asarray(given, dtype="float64"))
+        if not values.size:
+            raise ValueError(f"series[{label!r}] must hold at least one number, received shape {np.shape(given)}")
+        bottom = height - top - number * (down + gap) - down - 0.2
+        panel = figure.add_axes((0.9 / width, bottom / height, (width - 1.2) / width, down / height))
+        # Many points make a cloud of which the density shows; few are dots.
+        size, alpha = (5.0, 1.0) if len(values) <= 1000 else (3.0, 0.6) if len(values) <= 10_000 else (1.4, 0.4)
+        values[~np.isfinite(values)] = np.nan
+        panel.axhline(0, color=GREY, linewidth=0.8)
+        panel.plot(values, ".", color=BLUE, markersize=size, markeredgewidth=0, alpha=alpha)
+        panel.set_xlim(-0.01 * len(values) - 0.5, 1.01 * len(values) - 0.5)
+        text, family = legible(label)
+        panel.set_title(f"{text}: {len(values):,} value{'s' * (len(values) != 1)}", y=1, size=_LABEL, family=family)
+        panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        panel.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        for place, name in (
+            (panel.set_xlabel, x_axis if number == len(series) - 1 else ""),
+            (panel.set_ylabel, y_axis),
+        ):
+            shown, family = legible(name)
+            place(shown, family=family)
+        panel.grid(alpha=0.3)
+    return figure
+
+
+def gallery(pictures, title, labels=None, columns=8):
+    """Draw many small pictures side by side, all on one scale.
+
+    Args:
+        pictures: (n, height, width). Where no number is negative, 0 is white and the largest black; otherwise colours
+            go from blue through white at zero to red.
+        title: Title of the picture.
+        labels: What to write above each, n strings; None writes nothing.
+        columns: Pictures in a row.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ValueError: The pictures are not such an array, or there are not as many labels.
+    """
+    pictures = np.asarray(pictures, dtype="float64")
+    if pictures.ndim != 3 or not pictures.size:
+        raise ValueError(f"pictures must be (n, height, width) and not empty, received shape {pictures.shape}")
+    if labels is not None and len(labels) != len(pictures):
+        raise ValueError(f"labels must be one a picture, {len(pictures)}; received {len(labels)}")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    across, gap, above = 0.8, 0.08, 0.0 if labels is None else 0.22
+    down = across * pictures.shape[1] / pictures.shape[2]
+    left, top = 0.2, 0.55
+    width, height = left + columns * (across + gap) + 0.85, top + rows * (down + gap + above) + 0.15
+    # Room for the title, and for the scale, which needs two numbers.
+    width, height = max(width, 3.6), max(height, 1.5)
+    figure, page = _page(width, height, title)
+    reach = _reach([pictures])
+    finite = pictures[np.isfinite(pictures)]
+    is_signed = bool(finite.size) and finite.min() < 0
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        box = place, upper, *_ = (
+            left + column * (across + gap),
+            top + above + row * (down + gap + above),
+            across,
+            down,
+        )
+        if is_signed:
+            _diverging(page, box, picture, reach, str(number))
+        else:
+            _panel(page, box, picture, _colors("gray_r"), 0, reach, str(number))
+        if labels is not None:
+            _write(page, place + across / 2, upper - 0.05, labels[number], _NUMBER, across + gap, ha="center")
+    bar = left + columns * (across + gap) + 0.1, top + above, 0.15, min(max(height - top - above - 0.25, 0.6), 3.0)
+    if is_signed:
+        _bar(page, bar, _colors("RdBu_r"), -reach, reach, _ends(reach))
+    else:
+        _bar(page, bar, _colors("gray_r"), 0, reach, {0: "0", reach: f"{reach:.2g}"})
     return figure
 
 
@@ -562,6 +720,12 @@ def _dates(series):
 
 # The pictures of what happens in a layer are drawn on one page, with inches from its upper left corner as coordinates:
 # a dozen axes of matplotlib, with their ticks, take several times as long, and training waits at every look.
+
+
+def _beside_a_legend(figure, labels):
+    """The axes, as wide as the labels of the legend on their right allow."""
+    longest = min(48, max((len(label) for label in labels), default=0))
+    return figure.add_axes((0.12, 0.13, 0.78 - 0.0105 * longest, 0.76))
 
 
 def _page(width, height, title):

@@ -2,6 +2,7 @@ import errno
 import fractions
 import io
 import json
+import math
 import os
 import pathlib
 import socket
@@ -833,9 +834,87 @@ def test_the_program_may_change_its_folder(tmp_path, monkeypatch, read_values, o
         (lambda run: run.scalar("loss", 1, 1.5), "step must be an integer of at least 0, received 1.5"),
         (lambda run: run.scalar(3, 1, 0), "tag must be a string, received 3"),
         (lambda run: run.text("t", 3, 0), "markdown must be a string, received 3"),
+        (lambda run: run.hparams({}), r"values must be a dictionary of names and values, received \{\}"),
+        (
+            lambda run: run.hparams({"units": [1]}),
+            r"values\['units'\] must be a string, a finite number.*received \[1\]",
+        ),
+        (lambda run: run.hparams({"rate": math.nan}), r"values\['rate'\] must be .* received nan"),
+        (
+            lambda run: run.embedding("e", np.zeros(3), "abc"),
+            r"vectors must be a finite array .* received shape \(3,\)",
+        ),
+        (lambda run: run.embedding("e", np.full((2, 3), np.inf), "ab"), "vectors must be a finite array"),
+        (lambda run: run.embedding("e", np.zeros((2, 3)), "abc"), "labels must be one a row, 2; received 3"),
+        (lambda run: run.embedding("e", np.zeros((2, 3)), [1, 2]), "labels must be strings, received 1"),
     ],
-    ids=["vector", "nothing", "step", "tag", "text"],
+    ids=[
+        *("vector", "nothing", "step", "tag", "text", "no hparams", "kind of hparam", "nan", "flat", "infinite"),
+        *("labels", "kind of label"),
+    ],
 )
 def test_wrong_arguments_are_told(tmp_path, write, message):
     with events.Run(tmp_path) as run, pytest.raises(ValueError, match=message):
         write(run)
+
+
+def test_embeddings_come_back_through_the_reader_of_tensorboard(tmp_path):
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector import projector_config_pb2
+    from tensorboard.plugins.projector.projector_plugin import _read_tensor_tsv_file
+
+    rng = np.random.default_rng(0)
+    small, flat = rng.normal(size=(4, 5)) * 1e-3, rng.normal(size=(3, 2))
+    labels = ["a", "tab\tand\nline", " ", ""]
+    with events.Run(tmp_path) as run:
+        run.embedding("letters", small + 1, labels)
+        run.embedding("words after epoch 3/4", flat, ["x", "y", "z"])
+        run.embedding("letters", small, labels)
+    config = text_format.Parse(
+        (tmp_path / "projector_config.pbtxt").read_text(), projector_config_pb2.ProjectorConfig()
+    )
+    found = {one.tensor_name: one for one in config.embeddings}
+    assert list(found) == ["letters", "words after epoch 3/4"]
+    for name, expected in (("letters", small), ("words after epoch 3/4", np.pad(flat, ((0, 0), (0, 1))))):
+        read = _read_tensor_tsv_file(str(tmp_path / found[name].tensor_path))
+        np.testing.assert_allclose(read, expected, rtol=1e-5)  # two dimensions are drawn in three
+    lines = (tmp_path / found["letters"].metadata_path).read_text(encoding="utf-8").split("\n")
+    assert lines == ["a", "tab and line", "␣", "␣", ""]
+
+
+def test_hparams_come_back_through_the_plugin_of_tensorboard(tmp_path):
+    from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+
+    for cell, error in (("lstm", 0.25), ("gru", 0.5)):
+        with events.Run(tmp_path / cell) as run:
+            run.hparams({"cell": cell, "units": np.int64(32), "rate": 0.01, "clipped": cell == "gru"}, ["error"])
+            run.scalar("error", 1, 0)
+            run.scalar("error", error, 1)
+            run.scalar("other", 7, 1)
+    multiplexer = plugin_event_multiplexer.EventMultiplexer()
+    multiplexer.AddRunsFromDirectory(str(tmp_path))
+    multiplexer.Reload()
+    provider = data_provider.MultiplexerDataProvider(multiplexer, str(tmp_path))
+    flags = context.RequestContext()
+    backend = backend_context.Context(base_plugin_context(provider, multiplexer, tmp_path))
+    metadata = backend.hparams_metadata(flags, "")
+    experiment = backend.experiment_from_metadata(
+        flags, "", True, metadata, backend.hparams_from_data_provider(flags, "", limit=100)
+    )
+    assert {info.name for info in experiment.hparam_infos} == {"cell", "units", "rate", "clipped"}
+    assert [info.name.tag for info in experiment.metric_infos] == ["error"]
+    every = [api_pb2.STATUS_UNKNOWN, api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE, api_pb2.STATUS_RUNNING]
+    request = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=10, allowed_statuses=every)
+    answer = list_session_groups.Handler(flags, backend, "", request).run()
+    rows = {group.sessions[0].name: group for group in answer.session_groups}
+    assert set(rows) == {"lstm", "gru"}
+    assert rows["lstm"].hparams["cell"].string_value == "lstm"
+    assert rows["lstm"].hparams["units"].number_value == 32
+    assert rows["gru"].hparams["clipped"].bool_value is True
+    assert rows["lstm"].metric_values[0].value == 0.25
+
+
+def base_plugin_context(provider, multiplexer, folder):
+    from tensorboard.plugins import base_plugin
+
+    return base_plugin.TBContext(data_provider=provider, multiplexer=multiplexer, logdir=str(folder))

@@ -874,3 +874,144 @@ def test_lines_without_zeros_have_no_marks():
 def test_no_lines():
     with pytest.raises(ValueError, match="series must hold at least one curve"):
         figures.lines({}, "t", "x", "y")
+
+
+@pytest.mark.parametrize("label", ["a", "simple_rnn, seed 12", "lstm with its gates opened, after training"])
+@pytest.mark.parametrize("draw", [figures.lines, figures.spread], ids=["lines", "spread"])
+def test_the_legend_is_not_cut(draw, label):
+    if draw is figures.lines:
+        figure = figures.lines({label: [1.0, 2.0], "b": [2.0, 1.0]}, "title", "x", "y")
+    else:
+        figure = figures.spread({"b": [[1.0, 2.0]]}, ["10"], "title", "x", "y", baseline=(1.5, label))
+    drawn(figure, dpi=100)
+    (panel,) = figure.axes
+    box = panel.get_legend().get_window_extent()
+    assert box.x1 <= figure.bbox.width
+    assert panel.get_window_extent().x1 < box.x0
+    assert panel.get_window_extent().width > 0.25 * figure.bbox.width
+
+
+def test_spread_shows_every_measurement():
+    measured = {"lstm": [[0.1, 0.2, 0.4], [0.01]], "gru": [[0.05], [0.02, 0.03]]}
+    figure = figures.spread(measured, ["10", "25"], "title", "steps", "error", baseline=(1 / 6, "guessing"))
+    drawn(figure)
+    (panel,) = figure.axes
+    points = [line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [line.get_ydata().tolist() for line in points] == [*measured["lstm"], *measured["gru"]]
+    assert [round(line.get_xdata()[0]) for line in points] == [0, 1, 0, 1]
+    assert labels(panel) == ["lstm", "gru", "guessing"]
+    assert panel.get_yscale() == "log"
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["10", "25"]
+
+
+@pytest.mark.parametrize("wrong", [[[1.0]], [[1.0], []], [[1.0], [0.0]], [[1.0], [np.nan]]])
+def test_spread_of_what_it_cannot_show(wrong):
+    with pytest.raises(ValueError, match=r"series\['a'\] must hold positive numbers for each of \['10', '25'\]"):
+        figures.spread({"a": wrong}, ["10", "25"], "title", "x", "y")
+
+
+# Scatter and gallery
+
+
+def test_scatter_has_a_point_for_every_number():
+    arrays = {"kernel": np.arange(12.0).reshape(3, 4) - 5, "bias $b$": [1.0, np.nan, -np.inf, 4.0], "one": 7.0}
+    figure = figures.scatter(arrays, "title", "place", "weight")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "kernel: 12 values",
+        r"bias \$b\$: 4 values",
+        "one: 1 value",
+    ]
+    points = [axes.lines[-1] for axes in figure.axes]
+    assert points[0].get_ydata().tolist() == (np.arange(12.0) - 5).tolist()
+    np.testing.assert_array_equal(points[1].get_ydata(), [1.0, np.nan, np.nan, 4.0])
+    assert all(line.get_linestyle() == "None" and line.get_marker() == "." for line in points)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["weight"] * 3
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "place"]  # the panels have one below the other
+    assert "title" in [text.get_text() for text in figure.texts]
+    drawn(figure)
+
+
+@pytest.mark.parametrize("count", [1, 500, 5_000, 60_000])
+def test_scatter_of_any_size_shows_its_points_and_fits(count):
+    values = np.random.default_rng(0).normal(size=count) * 1e4
+    figure = figures.scatter({"kernel": values, "again": values}, "title")
+    with_points = drawn(figure, dpi=100)
+    first, second = (axes.get_tightbbox() for axes in figure.axes)
+    assert not first.overlaps(second)
+    for axes in figure.axes:
+        assert figure.bbox.count_contains(axes.get_tightbbox().corners()) == 4
+        axes.lines[-1].set_visible(False)
+    assert not np.array_equal(with_points, drawn(figure, dpi=100))
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        ({}, "series must hold at least one array"),
+        ({"a": []}, r"series\['a'\] must hold at least one number, .*\(0,\)"),
+    ],
+    ids=str,
+)
+def test_scatter_refuses(series, message):
+    with pytest.raises(ValueError, match=message):
+        figures.scatter(series, "title")
+
+
+def gallery_images(figure):
+    """{label: image} of the pictures, the scale left out."""
+    (page,) = figure.axes
+    return {image.get_label(): image for image in page.images if image.get_label() != "scale"}
+
+
+def test_gallery_shows_every_picture_on_one_scale():
+    pictures = np.random.default_rng(0).random((10, 4, 3))
+    figure = figures.gallery(pictures, "title", [f"no. {number}" for number in range(10)], columns=4)
+    images = gallery_images(figure)
+    assert list(images) == [str(number) for number in range(10)]
+    for number, image in enumerate(images.values()):
+        np.testing.assert_array_equal(image.get_array(), pictures[number])
+        assert (image.norm.vmin, image.norm.vmax) == (0, pictures.max())
+        assert image.get_cmap().name == "gray_r"
+    (page,) = figure.axes
+    texts = [text.get_text() for text in page.texts]
+    assert {"title", "no. 0", "no. 9"} <= set(texts)
+    left, top = ([image.get_extent()[i] for image in images.values()] for i in (0, 3))
+    assert len({round(x, 3) for x in left}) == 4
+    assert len({round(y, 3) for y in top}) == 3
+    drawn(figure)
+
+
+def test_gallery_with_negative_numbers_has_white_at_zero():
+    figure = figures.gallery(np.array([[[-2.0, 0.0], [1.0, np.nan]]]), "title")
+    (image,) = gallery_images(figure).values()
+    assert (image.norm.vmin, image.norm.vmax) == (-2, 2)
+    assert image.get_cmap().name == "RdBu_r"
+    assert image.get_array().mask.sum() == 1
+    drawn(figure)
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((1, 28, 28), 8), ((64, 28, 28), 8), ((3, 2, 40), 1), ((5, 9, 3), 100)])
+def test_gallery_of_any_size(shape, columns):
+    figure = figures.gallery(np.random.default_rng(0).normal(size=shape), "title", ["label"] * shape[0], columns)
+    assert len(gallery_images(figure)) == shape[0]
+    drawn(figure)
+    for text in figure.axes[0].texts:
+        assert figure.bbox.count_contains(text.get_window_extent().corners()) == 4
+
+
+def test_gallery_of_zeros():
+    drawn(figures.gallery(np.zeros((2, 3, 3)), "title"))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "labels", "message"),
+    [
+        (np.zeros((3, 4)), None, r"pictures must be \(n, height, width\) and not empty, received shape \(3, 4\)"),
+        (np.zeros((0, 4, 4)), None, r"received shape \(0, 4, 4\)"),
+        (np.zeros((2, 4, 4)), ["a"], "labels must be one a picture, 2; received 1"),
+    ],
+    ids=["flat", "none", "labels"],
+)
+def test_gallery_refuses(pictures, labels, message):
+    with pytest.raises(ValueError, match=message):
+        figures.gallery(pictures, "title", labels)

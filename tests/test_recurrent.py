@@ -6,6 +6,7 @@ The finite differences need float64, so that `finite_differences` runs in a proc
 import functools
 import gc
 import json
+import logging
 import pathlib
 import pickle
 import weakref
@@ -1439,3 +1440,19 @@ def test_half_precision(policy):
         np.testing.assert_allclose(look.states["hidden"], exact[name].states["hidden"], atol=0.02)
         for gate, values in look.gates.items():
             np.testing.assert_allclose(values, exact[name].gates[gate], atol=0.02)
+
+
+def test_many_models_are_no_reason_to_warn():
+    """TensorFlow counts tracings, and warns of five in ten calls; here each model is traced once, as it must be."""
+    said = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(handler)
+    try:
+        for units in range(1, 8):
+            model = keras.Sequential([keras.Input((STEPS, FEATURES)), layers.SimpleRNN(units)])
+            assert recurrent.trace(model, np.zeros((BATCH, STEPS, FEATURES)))["simple_rnn"].hidden.shape[-1] == units
+    finally:
+        logger.removeHandler(handler)
+    assert said == []
