@@ -12,7 +12,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnn_tutorial import callbacks, data, events, figures, forecasting, lesson, models, naming, recurrent, taps
+    from rnn_tutorial import (
+        callbacks,
+        data,
+        events,
+        figures,
+        forecasting,
+        language,
+        lesson,
+        models,
+        naming,
+        recurrent,
+        taps,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,6 +33,7 @@ __all__ = [
     "events",
     "figures",
     "forecasting",
+    "language",
     "lesson",
     "models",
     "naming",

@@ -49,7 +49,9 @@ def test_the_check_for_heavy_modules_sees_them(run_python):
     assert {"numpy", "matplotlib"} <= loaded(run_python, "import rnn_tutorial; rnn_tutorial.figures.png")
 
 
-@pytest.mark.parametrize("module", ["events", "figures", "data", "data.letters", "data.sales", "forecasting", "quiet"])
+@pytest.mark.parametrize(
+    "module", ["events", "figures", "data", "data.digits", "data.letters", "data.sales", "forecasting", "quiet"]
+)
 def test_modules_that_do_without_keras_do_not_load_it(run_python, module):
     assert not loaded(run_python, f"import rnn_tutorial.{module}") & {"keras", "tensorflow", "jax", "torch"}
 

@@ -6,14 +6,18 @@ from rnn_tutorial.callbacks.flow import GradientFlow
 from rnn_tutorial.callbacks.gradients import GradientHistograms
 from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
 from rnn_tutorial.callbacks.observe import observe
+from rnn_tutorial.callbacks.projector import EmbeddingProjector
+from rnn_tutorial.callbacks.sampled_text import SampledText
 from rnn_tutorial.callbacks.states import StateHeatmaps
 from rnn_tutorial.callbacks.weights import WeightHistograms
 
 __all__ = [
+    "EmbeddingProjector",
     "GradientFlow",
     "GradientHistograms",
     "LearningCurves",
     "ModelDiagram",
+    "SampledText",
     "StateHeatmaps",
     "WeightHeatmaps",
     "WeightHistograms",
