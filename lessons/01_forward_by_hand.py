@@ -264,7 +264,7 @@ for letter, answer, y in zip("abcde", answers, ys, strict=True):
 #
 # ## Exercises
 #
-# 1. Take `W_hh = 0`. The cell forgets everything. Does `abcde -> bcdea` still work? Why?
+# 1. Hold `W_hh` at 0 while you train. The cell forgets everything. Does `abcde -> bcdea` still work? Why?
 # 2. Score the last step only: set the other `d_logits` to zero. Look at the rows of `d_W_xh`, one for each letter. Which are
 #    small now? (`a` was read first, `e` last.)
 # 3. Let the word be `aabab`, with targets `ababa`. After `a`, sometimes `a` follows and sometimes `b`. How small does the loss

@@ -176,10 +176,9 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 # Everything is in TensorBoard already. We add the forecast as a picture, and save the model.
 
 # %%
-picture = figures.png(figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on"))
+picture = figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
 with events.Run(settings.log_dir / "forecast") as run:
-    run.image("forecast", picture, step=0)
-    picture_file = run.save("forecast.png", picture)
+    picture_file = lesson.show(run, "forecast", picture)
 model_file = settings.log_dir / "model.keras"
 model.save(model_file)
 print(f"\nPicture: {picture_file}   model: {model_file}")
@@ -203,7 +202,7 @@ print(f"\nPicture: {picture_file}   model: {model_file}")
 #
 # 1. Add 1,000 to every month. What do the forecasts of the scaled and of the raw network do? And if you multiply by 1,000?
 # 2. Let the series fall from 650 to 100 instead. Does the network trained on the rising series know what to do?
-# 3. Make one month an outlier: `series.iloc[5] = 900`. Which forecast suffers most, and which not at all? Why?
+# 3. Make one month an outlier: `series.iloc[5] = 900`; then the last one. Which forecast suffers most, and which not at all? Why?
 #
 # With a CSV of your own: `rnn-tutorial forecast sales.csv --horizon 3`.
 

@@ -261,10 +261,10 @@ radii = {way: np.array(each_batch.radii) for way, each_batch in noted.items()}
 with events.Run(settings.log_dir / "pictures") as run:
     shown = {way: np.where(np.isfinite(values) & (values > 0), values, np.nan) for way, values in by_batch.items()}
     picture = figures.lines(shown, "the gradient, batch by batch", "batch", "norm before clipping", log=True)
-    run.image("gradient_norm_by_batch", figures.png(picture), step=0)
+    lesson.show(run, "gradient_norm_by_batch", picture)
     shown = {way: np.where(values < 2, values, np.nan) for way, values in radii.items()}
     picture = figures.lines(shown, "the recurrent kernel, batch by batch", "batch", "spectral radius, as far as 2")
-    run.image("spectral_radius_by_batch", figures.png(picture), step=0)
+    lesson.show(run, "spectral_radius_by_batch", picture)
 
 # %% [markdown]
 # Is it luck? Other first weights and other sequences:
@@ -298,7 +298,8 @@ for seed in () if settings.quick else SEEDS_TO_COMPARE:
 #
 # ## Exercises
 #
-# 1. Let clipping come too late: `CLIP = 100`. Does it help still? And `CLIP = 0.01`: what does it cost?
+# 1. Let clipping come too late: `CLIP = 100`. Does it help still? And `CLIP = 0.01`: what does it cost? (Learning rate times threshold is the
+#    longest step there can be; how long is the recurrent kernel itself?)
 # 2. Take `keras.optimizers.Adam(0.01)` without clipping. It divides the gradient by its own running size: is there a spike, and where
 #    does the radius go? (Adam remembers: let `train` call `build(WAYS[way])` every time.)
 # 3. Give the layer its tanh back and a radius of 2. Are there spikes? NaN? Does it learn? (Lesson 07 had a picture of that.)

@@ -350,27 +350,14 @@ for bias in FORGET_BIASES:
 
 # %%
 x_first, y_first = data.tasks.first_item(1000, STEPS_TO_COMPARE, seed=settings.seed, items=2)
-
-
-def untrained_lstm():
-    features, outputs = x_first.shape[-1], y_first.max() + 1
-    return models.sequence_model(STEPS_TO_COMPARE, features, outputs, units=16, activation="softmax")
-
-
-compared = untrained_lstm()
+compared = models.sequence_model(STEPS_TO_COMPARE, x_first.shape[-1], 2, units=16, activation="softmax")
 compared.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-compared.optimizer.build(compared.trainable_variables)
-# One model for all runs, so that Keras compiles once; this file holds a fresh optimizer.
-fresh = settings.log_dir / "checkpoints" / "fresh.weights.h5"
-fresh.parent.mkdir(parents=True, exist_ok=True)
-compared.save_weights(fresh)
 
 
 def learn(forget_bias, seed):
     """The accuracy of each epoch; and how much of the gradient gets to the first step, before training."""
-    compared.load_weights(fresh)
-    keras.utils.set_random_seed(seed)
-    kernel, recurrent_kernel, bias, *output = untrained_lstm().get_weights()
+    lesson.start_over(compared, seed)  # One model for all runs, so that Keras compiles once.
+    kernel, recurrent_kernel, bias, *output = compared.get_weights()
     bias[16:32] = forget_bias
     compared.set_weights([kernel, recurrent_kernel, bias, *output])
     flow = recurrent.gradient_flow(compared, x_first[:100], y_first[:100])["lstm"].hidden  # (time,)
@@ -406,9 +393,8 @@ with events.Run(settings.log_dir / "one_sequence") as run:
             states = {"hidden": trace.hidden} if trace.cell is None else {"hidden": trace.hidden, "cell": trace.cell}
             for kind, draw, arrays in (("gates", figures.gates, trace.gates), ("states", figures.states, states)):
                 title = f"{layer}, {when}: {kind}, the mark is at step {MARK}"
-                picture = figures.png(draw({name: array[one].T for name, array in arrays.items()}, title))
-                run.image(f"{kind}_picture/{layer}", picture, step=0 if when == "untrained" else settings.epochs)
-                run.save(f"{layer}_{kind}_{when}.png", picture)
+                picture = draw({name: array[one].T for name, array in arrays.items()}, title)
+                lesson.show(run, f"{kind}_picture/{layer}", picture, step=0 if when == "untrained" else settings.epochs)
 
 # %% [markdown]
 # ## Look

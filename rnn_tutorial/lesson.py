@@ -38,7 +38,7 @@ def start(name, epochs, quick_epochs, add_arguments=None):
     parser.add_argument("--log-dir", type=pathlib.Path, help=f"folder for the runs (default: logs/{name})")
     if add_arguments is not None:
         add_arguments(parser)
-    settings = parser.parse_args([] if "ipykernel" in sys.modules else None)
+    settings = parser.parse_args([] if _in_notebook() else None)
     if settings.epochs is None:
         settings.epochs = quick_epochs if settings.quick else epochs
     if settings.log_dir is None:
@@ -47,12 +47,61 @@ def start(name, epochs, quick_epochs, add_arguments=None):
     return settings
 
 
+def start_over(model, seed):
+    """Give a compiled model new first weights, and its optimizer the state that it began with.
+
+    Several seeds then train one model, and Keras compiles it once.
+
+    Args:
+        model: A compiled, built `keras.Model`.
+        seed: The seed of the new weights and of everything random in Keras from now on.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model.set_weights(keras.models.clone_model(model).get_weights())
+    optimizer = model.optimizer
+    new = type(optimizer).from_config(optimizer.get_config())
+    for one in (optimizer, new):
+        if not one.built:
+            one.build(model.trainable_variables)
+    for variable, fresh in zip(optimizer.variables, new.variables, strict=True):
+        variable.assign(fresh)
+
+
+def show(run, tag, figure, step=0):
+    """Put a picture into TensorBoard and into a file beside the event file; in a notebook show it in its cell, too.
+
+    Args:
+        run: The `events.Run`.
+        tag: Name of the series of pictures; the file is called after it.
+        figure: A matplotlib `Figure`, or the bytes of a PNG file.
+        step: Epoch.
+
+    Returns:
+        The path of the file, or None where nothing can be written.
+    """
+    from rnn_tutorial import figures
+
+    png = figure if isinstance(figure, bytes) else figures.png(figure)
+    run.image(tag, png, step)
+    if _in_notebook():
+        from IPython.display import Image, display
+
+        display(Image(png))
+    return run.save(f"{tag.replace('/', '_')}{f'_{step}' if step else ''}.png", png)
+
+
 def end(settings, *findings):
-    """Print what was found, in numbers, and where to look at it."""
+    """Print what was found, in numbers, and where to look at it, if something was written for TensorBoard."""
     print("\nWhat you found out")
     for finding in findings:
         print(f"  - {finding}")
-    print(f"\nThis took {time.monotonic() - _started:.0f} s. Now look at it:")
+    seconds = f"\nThis took {time.monotonic() - _started:.0f} s."
+    if next(settings.log_dir.rglob("*tfevents*"), None) is None:
+        print(seconds)
+        return
+    print(f"{seconds} Now look at it:")
     print(f"  {tensorboard_command()} --logdir {settings.log_dir}")
 
 
@@ -64,9 +113,16 @@ def tensorboard_command():
     return program.relative_to(pathlib.Path.cwd()) if program.is_relative_to(pathlib.Path.cwd()) else program
 
 
+def _in_notebook():
+    """Whether a notebook's kernel runs this; the arguments of the process are then the kernel's."""
+    return "ipykernel" in sys.modules
+
+
 def _logs():
-    """The folder `logs` of the repository, seen from its top or from the folder of the lessons."""
-    return pathlib.Path("../logs") if pathlib.Path.cwd().name == "lessons" else pathlib.Path("logs")
+    """The folder `logs` of the repository, seen from its top, from the folder of the lessons or of their solutions."""
+    here = pathlib.Path.cwd()
+    up = {"lessons": "..", "solutions": "../.."}.get(here.name, ".")
+    return pathlib.Path(up, "logs")
 
 
 def _first_line():
