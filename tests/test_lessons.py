@@ -1,5 +1,6 @@
 """The lessons: run to their end without a screen, and their variables and event files say what the text says."""
 
+import argparse
 import os
 import pathlib
 import re
@@ -9,6 +10,9 @@ import sys
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
+
+from rnn_tutorial import events
+from rnn_tutorial import lesson as shared
 
 LESSONS = pathlib.Path(__file__).parent.parent / "lessons"
 NAMES = sorted(path.stem for path in LESSONS.glob("[0-9][0-9]_*.py"))
@@ -73,10 +77,14 @@ def test_every_lesson_has_a_test():
     assert NAMES == [
         "01_forward_by_hand",
         "02_next_letter",
+        "03_letters_with_memory",
+        "04_see_a_network",
         "05_forecast_sales",
         "07_vanishing_gradients",
         "08_exploding_gradients",
+        "09_memory_race",
         "10_inside_the_gates",
+        "11_words",
     ]
 
 
@@ -175,6 +183,48 @@ def test_02_resume_without_a_checkpoint(tmp_path, run_lesson):
         run_lesson("02_next_letter", tmp_path, "--resume")
 
 
+def test_03_reads_four_letters(lesson):
+    v, _ = lesson("03_letters_with_memory")
+    for name, parameters in (("one_hot", 2746), ("embedding", 2378)):
+        loss, accuracy, count, epoch, _ = v["compared"][name]
+        assert (accuracy, count) == (1, parameters)
+        assert loss < 0.05
+        assert epoch is not None
+    assert v["nearest"](v["rows_after"]) > 2 * v["nearest"](v["rows_before"])
+    assert v["answers"]["recurrent", 4] == v["answers"]["feed-forward", 4] == 1
+    assert ("feed-forward", 3) not in v["answers"]
+    assert v["feed_forward"].count_params() == 4218
+
+
+def test_03_is_as_right_as_the_letters_allow(lesson):
+    """Counted by hand for `she sells ...`: after one letter 24 of 38 can be known, after eight all of them."""
+    v, _ = lesson("03_letters_with_memory")
+    assert v["possible"] == {1: 24 / 38, 8: 1.0}
+    for window, reached in v["reached"].items():
+        assert reached == pytest.approx(v["possible"][window], abs=0.03)
+        assert reached <= v["possible"][window] + 1e-9
+    assert np.mean(v["distances"]) > 0.1  # the same letter, another memory
+
+
+def test_03_loss_at_every_step(lesson):
+    v, _ = lesson("03_letters_with_memory")
+    every, last = v["by_loss"]["every_step"], v["by_loss"]["last_step"]
+    assert (every <= np.array(v["limits"]) + 1e-9).all()
+    assert every[:3].sum() > last[:3].sum()
+    assert min(every[-1], last[-1]) > v["limits"][-1] - 0.06
+
+
+def test_03_events(lesson):
+    _, folder = lesson("03_letters_with_memory")
+    layers = {"simple_rnn": RECURRENT, "output": DENSE}
+    for run in ("one_hot", "sentence", "last_step", "every_step"):
+        assert tags_of(folder / run) == watched(layers)
+    assert tags_of(folder / "embedding") == watched({"embedding": ("embeddings",), **layers})
+    assert "embedding before training" in (folder / "embedding" / "projector_config.pbtxt").read_text()
+    assert tags_of(folder / "pictures") == {"images": {"hidden_state_while_reading"}}
+    assert (folder / "pictures" / "hidden_state_while_reading.png").is_file()
+
+
 @pytest.mark.parametrize("way", ["recursive", "direct"])
 def test_05_forecasts_the_quarter(lesson, way):
     v, _ = lesson("05_forecast_sales")
@@ -256,6 +306,31 @@ def test_08_events(lesson):
     assert tags_of(folder / "pictures") == {"images": {"gradient_norm_by_batch", "spectral_radius_by_batch"}}
 
 
+def test_09_the_race(lesson):
+    v, _ = lesson("09_memory_race")
+    assert v["baseline"] == pytest.approx(1 / 6, rel=0.03)
+    error = {key: errors[:, -1].max() for key, errors in v["errors"].items()}
+    short, long = v["lengths"]
+    assert error["simple_rnn", long] > 0.1  # little better than guessing
+    for cell in ("lstm", "gru"):
+        assert max(error[cell, short], error[cell, long]) < 0.02
+        assert v["reaches"][cell] > 100 * v["reaches"]["simple_rnn"]
+    counts = {cell: model.count_params() for cell, model in v["built"].items()}
+    assert counts == {"simple_rnn": 1153, "lstm": 4513, "gru": 3489}
+
+
+def test_09_events(lesson):
+    v, folder = lesson("09_memory_race")
+    for cell in v["CELLS"]:
+        for length in v["lengths"]:
+            tags = tags_of(folder / f"{cell}_{length}_steps_seed_1")
+            assert tags == {
+                "hparams": {"_hparams_/session_start_info", "_hparams_/experiment"},
+                "scalars": {"error", "seconds_an_epoch", "parameters"},
+            }
+    assert tags_of(folder / "pictures") == {"images": {"error_by_length", "error_by_epoch"}}
+
+
 def test_10_gates_remember_the_mark(lesson):
     v, _ = lesson("10_inside_the_gates")
     assert min(v["lstm_accuracy"], v["gru_accuracy"]) > 0.97
@@ -306,14 +381,14 @@ def test_form(name):
     assert re.findall(r"^# (\d)\. ", exercises, re.MULTILINE) == ["1", "2", "3"]
 
 
-def test_alone_from_its_own_folder(tmp_path):
+@pytest.mark.parametrize("folder", ["lessons", "lessons/solutions"])
+def test_alone_from_its_own_folder(tmp_path, folder):
     """As in a notebook's kernel: started in the folder of the lessons, `logs` is the one at the top."""
-    (tmp_path / "lessons").mkdir()
+    here = tmp_path / folder
+    here.mkdir(parents=True)
     code = "from rnn_tutorial import lesson; print(lesson.start('x', 1, 1).log_dir)"
-    printed = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "lessons", capture_output=True, text=True, check=True
-    )
-    assert printed.stdout.strip() == os.path.join("..", "logs", "x")
+    printed = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == os.path.join(os.path.relpath(tmp_path, here), "logs", "x")
     assert printed.stderr == ""  # none of TensorFlow's start-up noise
 
 
@@ -324,3 +399,177 @@ def test_wrong_arguments(option, value, tmp_path, run_lesson, capsys):
     assert ended.value.code == 2
     assert repr(value) in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_11_perplexities(lesson):
+    """Seeds 1, 2 and 123 gave 211 to 217 with --quick, on the text of Python 3.11; the unigram has 251."""
+    v, _ = lesson("11_words")
+    assert v["corpus"] == "python"  # --quick asks no network
+    assert v["vocabulary"].words[:3] == ["<padding>", "<unknown>", "the"]
+    assert len(v["ids_train"]) + len(v["ids_held_out"]) == len(v["text"])
+    assert set(v["vocabulary"].words[2:]) <= set(v["text"][: v["cut"]])
+    assert v["lstm_perplexity"] < 0.95 * v["unigram_perplexity"]
+    assert v["bigram_perplexity"] < 0.6 * v["unigram_perplexity"] < 0.2 * len(v["vocabulary"])
+    assert v["perplexity_difference"] < 1e-3
+    assert v["by_words_kept"][10] == pytest.approx(v["lstm_perplexity"], rel=1e-5)
+    assert set(v["by_words_kept"]) == {1, 2, 4, 10}
+    assert max(v["by_words_kept"].values()) < v["unigram_perplexity"]  # the last word is there in all of them
+    # By hand: the unigram's probabilities are counts, each one more than it is.
+    ids, size = v["ids_train"], len(v["vocabulary"])
+    counts = np.array([np.sum(ids == number) for number in range(size)]) + 1
+    by_hand = np.exp(-np.mean(np.log(counts[v["y_held_out"]] / (len(ids) + size))))
+    assert v["unigram_perplexity"] == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_11_what_it_writes_and_what_it_knows(lesson):
+    v, _ = lesson("11_words")
+    assert all(len(ids) == 25 and min(ids) >= 2 for ids in v["written"].values())
+    assert v["commonness_at"][0.5] > 2 * v["commonness_at"][1.5]
+    assert all("ValueError" not in message and message for message in v["mistakes"].values())
+    assert "expected ndim=3, found ndim=2" in v["mistakes"]["ids"]
+    assert v["reach"][-1] == 1
+    assert v["reach"][0] < 0.1
+    assert v["cost"][100] > 2 * v["cost"][10]
+    assert 0.5 < v["gate_of"][v["ordered"][0]] < v["gate_of"][v["ordered"][-1]] < 1
+
+
+def test_11_tells_sentences_from_shuffled_ones(lesson):
+    v, _ = lesson("11_words")
+    assert v["a_new"].mean() == v["a_train"].mean() == 0.5
+    for right, wrong in zip(v["s_new"][0::2], v["s_new"][1::2], strict=True):
+        assert sorted(right) == sorted(wrong)
+        assert right.tolist() != wrong.tolist()
+    assert v["order_model"].loss == "binary_crossentropy"
+    assert v["order_model"].output_shape == (None, 1)
+    assert v["order_accuracy"] > 0.58
+    assert v["right_one_more_likely"] > 0.6
+
+
+def test_11_events(lesson):
+    _, folder = lesson("11_words")
+    layers = {"embedding": ("embeddings",), "lstm": RECURRENT, "output": DENSE}
+    expected = watched(layers)
+    expected["text"] = {f"sampled/temperature_{temperature}" for temperature in ("0.5", "1", "1.5")}
+    assert tags_of(folder / "words") == expected
+    assert list((folder / "words").rglob("*projector_config.pbtxt"))
+    weights = {"embedding": ("embeddings",), "lstm": RECURRENT, "output": DENSE}
+    assert tags_of(folder / "right_order") == {"histograms": weight_tags("weights", weights), "images": {"curves"}}
+
+
+def test_04_learns_the_digits_and_says_what_it_looks_at(lesson):
+    v, _ = lesson("04_see_a_network")
+    assert v["digits"].source == "scikit-learn"  # with --quick no network is asked
+    assert v["model"].count_params() == 55_050
+    assert v["accuracy"] > 0.92
+    assert v["most_frequent"] < 0.15
+    assert v["trained_by_mean"] > max(v["by_mean_picture"], v["untrained_by_mean"])
+    # The border of the enlarged digits, which the text shows as a frame of first weights.
+    blank = v["blank"].reshape(28, 28)
+    assert blank[:2].all()
+    assert blank[-2:].all()
+    assert blank[:, :2].all()
+    assert blank[:, -2:].all()
+    assert v["unmoved_blank"] == 1.0
+    assert v["moved_inked"] > 0.8
+    assert v["misread_dirty"] > v["misread"]
+    assert v["idle"].sum() > v["idle_before"].sum()
+    assert v["move_by_unit"][v["idle"]].mean() < v["move_by_unit"][~v["idle"]].mean() / 2
+    assert v["after"]["hidden/kernel"].std() > v["before"]["hidden/kernel"].std()
+
+
+def test_04_update_ratios_are_those_of_the_events(lesson):
+    v, folder = lesson("04_see_a_network")
+    (path,) = (folder / "network").glob("*tfevents*.rnn_tutorial")
+    events = event_accumulator.EventAccumulator(str(path), size_guidance={"tensors": 0})
+    events.Reload()
+    for name, ratios in v["ratios"].items():
+        written = [
+            float(np.frombuffer(e.tensor_proto.tensor_content, "f4")[0]) for e in events.Tensors(f"update_ratio/{name}")
+        ]
+        np.testing.assert_allclose(written, ratios, rtol=1e-6)
+        assert ratios[-1] < ratios[0] / 1.5
+        # As many steps as the epoch has cannot take the weights farther than each of them together.
+        first, second = (weights[name] for weights in v["each_epoch"].weights[:2])
+        way = np.linalg.norm(second - first) / np.linalg.norm(first)
+        assert ratios[0] < way < 45 * 1.1 * ratios[0]
+
+
+def test_04_tunes_and_debugs_by_the_curves(lesson):
+    v, _ = lesson("04_see_a_network")
+    loss = {choice: seen["val_loss"][-1] for choice, seen in v["tuned"].items()}
+    assert v["best"] == (0.001, 32)
+    assert loss[0.0001, 32] > 2 * loss[0.001, 32]
+    assert loss[0.1, 32] > 1.2
+    assert loss[0.001, 256] > 2 * loss[0.001, 32]
+    slow = v["tuned"][0.0001, 32]["val_loss"]
+    assert slow == sorted(slow, reverse=True)
+    assert v["verdicts"]["two_units"] == "underfits"
+    assert v["verdicts"]["by_heart"] == "overfits"
+    assert v["verdicts"]["rate_0.001_batch_32"] == "neither"
+    assert v["verdicts"]["rate_0.1_batch_32"] == "underfits"
+    by_heart = v["by_heart"]
+    assert by_heart["accuracy"][-1] == 1.0
+    assert by_heart["val_loss"][-1] > 1.2 * min(by_heart["val_loss"])
+    assert v["judge"]({"loss": [1.0, float("nan")], "val_loss": [1.0, float("nan")]}) == "underfits"
+
+
+def test_04_events(lesson):
+    v, folder = lesson("04_see_a_network")
+    layers = {"hidden": DENSE, "hidden_1": DENSE, "output": DENSE}
+    expected = watched(layers, drawn=DRAWN - {"diagram/unrolled"})
+    assert tags_of(folder / "network") == {kind: tags for kind, tags in expected.items() if tags}
+    assert tags_of(folder / "pictures") == {
+        "images": {
+            "digits",
+            "first_layer",
+            "parameters_scatter",
+            "single_weights",
+            "weight_norms",
+            "update_ratios",
+            "misread",
+            "two_failures",
+        },
+        "text": {"results"},
+    }
+    hparams = {"_hparams_/experiment", "_hparams_/session_start_info"}
+    for name in v["results"]:
+        assert tags_of(folder / "compare" / name) == {
+            "scalars": {f"{metric}/{part}" for metric in ("loss", "accuracy") for part in ("training", "validation")},
+            "images": {"curves"},
+            "hparams": hparams,
+        }
+    config = (folder / "pictures" / "projector_config.pbtxt").read_text()
+    assert re.findall(r'tensor_name: "(.*)"', config) == ["hidden_1 after training", "hidden_1 before training"]
+    (vectors, _) = re.findall(r'tensor_path: "(.*)"', config)
+    rows = np.loadtxt(folder / "pictures" / vectors, delimiter="\t")
+    assert rows.shape == (len(v["x_new"]), 64)
+    assert rows.min() == 0  # relu
+    np.testing.assert_allclose(rows, v["activations"](v["model"], v["x_new"]), rtol=1e-4)
+
+
+def test_04_says_what_is_wrong_with_the_data(tmp_path, run_lesson, monkeypatch, capsys):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "mnist.npz").write_bytes(b"not an archive")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"--data mnist: .*mnist\.npz is damaged"):
+        run_lesson("04_see_a_network", tmp_path / "logs", "--data", "mnist")
+    with pytest.raises(SystemExit):
+        run_lesson("04_see_a_network", tmp_path / "logs", "--data", "cifar")
+    assert "cifar" in capsys.readouterr().err
+    assert not (tmp_path / "logs").exists()
+
+
+def test_the_last_lines(tmp_path, capsys):
+    """The findings; and where to look, but only if there is something for TensorBoard to show."""
+    settings = argparse.Namespace(log_dir=tmp_path / "none")
+    shared.end(settings, "one", "two")
+    printed = capsys.readouterr().out
+    assert "What you found out\n  - one\n  - two\n" in printed
+    assert re.search(r"^This took \d+ s\.$", printed, re.MULTILINE)
+    assert "--logdir" not in printed
+    with events.Run(tmp_path / "none" / "run" / "inner") as run:
+        run.scalar("loss", 1.0, 0)
+    shared.end(settings, "one")
+    printed = capsys.readouterr().out
+    assert re.search(r"^This took \d+ s\. Now look at it:$", printed, re.MULTILINE)
+    assert printed.rstrip().endswith(f"--logdir {tmp_path / 'none'}")
