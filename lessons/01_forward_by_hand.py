@@ -244,7 +244,7 @@ with events.Run(settings.log_dir / "by_hand") as run:
                 columns=[f"after {letter}" for letter in "abcde"],
                 title=f"the memory while abcde is read, epoch {epoch}",
             )
-            run.image("states_picture/cell", figures.png(picture), epoch)
+            lesson.show(run, "states_picture/cell", picture, epoch)
         weights = [weight - LEARNING_RATE * gradient for weight, gradient in zip(weights, found, strict=True)]
         run.flush()
 

@@ -129,6 +129,7 @@ losses = history.history["loss"]
 print("\nepoch    loss   accuracy")
 for epoch in sorted({*range(0, settings.epochs, 20), settings.epochs - 1}):
     print(f"{epoch:5} {losses[epoch]:7.3f} {accuracies[epoch]:10.1f}")
+lesson.show_files(settings.log_dir / "training")
 
 # %% [markdown]
 # ## Step 6: summary

@@ -73,7 +73,7 @@ print(f"\nThe digits are those of {'MNIST' if digits.source == 'mnist' else 'sci
 print(f"x {x.shape} = (digits, 28 x 28 pixels), y {y.shape}; for validation {len(x_new)} more")
 labels = [str(digit) for digit in y]
 picture = figures.gallery(x[:32].reshape(-1, 28, 28), "The first 32 digits, and what they stand for", labels[:32])
-pictures.image("digits", figures.png(picture), step=0)
+lesson.show(pictures, "digits", picture)
 
 # %% [markdown]
 # How good is good? Two readers that need no network, to compare with: one that always says the most frequent digit, and one that
@@ -170,6 +170,7 @@ for epoch in range(settings.epochs):
         + "".join(f"{history[name][epoch]:10.3f}" for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
     )
 accuracy = history["val_accuracy"][-1]
+lesson.show_files(settings.log_dir / "network")
 
 # %% [markdown]
 # Four curves, two for training and two for validation. That validation may look *better* at first is no mistake: the numbers of
@@ -186,7 +187,7 @@ before, after = each_epoch.weights[0], each_epoch.weights[-1]
 for step, (moment, weights) in enumerate({"before": before, "after": after}.items()):
     columns = weights["hidden/kernel"].T.reshape(-1, 28, 28)  # (units, 28, 28)
     picture = figures.gallery(columns, f"The weights of the 64 units of the first layer, {moment} training")
-    pictures.image("first_layer", figures.png(picture), step)
+    lesson.show(pictures, "first_layer", picture, step)
 
 blank = ~x.any(axis=0)  # (784,), pixels on which no digit has any ink
 moved = np.abs(after["hidden/kernel"] - before["hidden/kernel"])  # (784, 64)
@@ -240,7 +241,7 @@ for step, (moment, weights) in enumerate({"before": before, "after": after}.item
     picture = figures.scatter(
         kernels, f"Every weight of the three kernels, {moment} training", "place in the array", "weight"
     )
-    pictures.image("parameters_scatter", figures.png(picture), step)
+    lesson.show(pictures, "parameters_scatter", picture, step)
 
 print("\n                   spread (standard deviation)      largest")
 print("kernel                before      after        before     after")
@@ -277,7 +278,7 @@ for tag, lines, y_axis, x_axis in (
     ("update_ratios", ratios, "update ratio of a step", "epoch"),
 ):
     picture = figures.lines(lines, tag.replace("_", " "), x_axis, y_axis)
-    pictures.image(tag, figures.png(picture), step=0)
+    lesson.show(pictures, tag, picture)
 
 print("\n            norm                          update ratio")
 print("epoch  " + "".join(f"{name.removesuffix('/kernel'):>10}" for name in (*kernels, *kernels)))
@@ -326,7 +327,7 @@ if len(wrong):
         "What it misreads",
         [f"{y_new[row]}, not {read_as[row]}" for row in wrong[:32]],
     )
-    pictures.image("misread", figures.png(picture), step=0)
+    lesson.show(pictures, "misread", picture)
 
 # %% [markdown]
 # ## Tuning: learning rate and batch size
@@ -405,7 +406,7 @@ curves = {
     "ours: training": history["loss"],
     "ours: validation": history["val_loss"],
 }
-pictures.image("two_failures", figures.png(figures.lines(curves, "Two ways to fail", "epoch", "loss")), step=0)
+lesson.show(pictures, "two_failures", figures.lines(curves, "Two ways to fail", "epoch", "loss"))
 
 # %% [markdown]
 # The rule, for curves of loss, where guessing costs 2.30:

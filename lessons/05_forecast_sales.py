@@ -118,6 +118,7 @@ def train(name, horizon, seed, watch=True):
 model, recursive = train("recursive", horizon=1, seed=settings.seed)
 _, direct = train("direct", horizon=HORIZON, seed=settings.seed)
 print(f"the network has {model.count_params():,} weights")
+lesson.show_files(settings.log_dir / "recursive")
 
 # %% [markdown]
 # ## The same network without normalisation

@@ -202,6 +202,7 @@ by_epoch = {name: np.exp(history[loss]) for name, loss in (("training", "loss"),
 print("\nPerplexity   training   held out")
 for epoch, (training, held_out) in enumerate(zip(*by_epoch.values(), strict=True)):
     print(f"epoch {epoch:3} {training:11.1f} {held_out:10.1f}")
+lesson.show_files(settings.log_dir / "words")
 lstm_perplexity = language.perplexity(model, x_held_out, y_held_out)
 # Our own sum over the held-out words, against the loss that Keras measured.
 perplexity_difference = abs(lstm_perplexity / by_epoch["held out"][-1] - 1)

@@ -85,11 +85,14 @@ def show(run, tag, figure, step=0):
 
     png = figure if isinstance(figure, bytes) else figures.png(figure)
     run.image(tag, png, step)
-    if _in_notebook():
-        from IPython.display import Image, display
-
-        display(Image(png))
+    _inline(png)
     return run.save(f"{tag.replace('/', '_')}{f'_{step}' if step else ''}.png", png)
+
+
+def show_files(folder):
+    """In a notebook, show the pictures that the callbacks have left in the folder of a run; a script has the files."""
+    for path in sorted(pathlib.Path(folder).glob("*.png")):
+        _inline(path.read_bytes())
 
 
 def end(settings, *findings):
@@ -111,6 +114,13 @@ def tensorboard_command():
         return "tensorboard"
     program = pathlib.Path(sys.executable).with_name("tensorboard")
     return program.relative_to(pathlib.Path.cwd()) if program.is_relative_to(pathlib.Path.cwd()) else program
+
+
+def _inline(png):
+    if _in_notebook():
+        from IPython.display import Image, display
+
+        display(Image(png))
 
 
 def _in_notebook():

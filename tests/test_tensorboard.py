@@ -12,15 +12,23 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from rnn_tutorial import callbacks, data, events, models
+
 SCREENSHOTS = pathlib.Path(__file__).parent.parent / "build" / "screenshots"
 TRAINING = "02_next_letter/training"
 
 
 @pytest.fixture(scope="module")
 def tensorboard(lesson, lesson_logs, serve):
-    """Address of a TensorBoard on the logs of two lessons."""
+    """Address of a TensorBoard on the logs of two lessons, an embedding, and two runs with hyperparameters."""
     lesson("02_next_letter")
     lesson("05_forecast_sales")
+    letters_in_the_projector(lesson_logs / "letters")
+    for cell, error in (("lstm", 0.125), ("gru", 0.0625)):
+        with events.Run(lesson_logs / "race" / cell) as run:
+            run.hparams({"cell": cell, "timesteps": 25}, metrics=["error"])
+            run.scalar("error", error, 0)
+            run.text("verse", f"the {cell} remembers", 0)
 
     def command(port):
         module = [sys.executable, "-m", "tensorboard.main"]
@@ -42,6 +50,13 @@ def tensorboard(lesson, lesson_logs, serve):
 
     wait_for(loaded)
     return address
+
+
+def letters_in_the_projector(folder):
+    x, y = data.letters.pairs("abcde", window=2, one_hot=False)
+    model = models.letter_predictor(5, timesteps=2, embedding=3)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=1, verbose=0, callbacks=[callbacks.EmbeddingProjector(folder, list("abcde"))])
 
 
 def ask(address, path, **query):
@@ -139,6 +154,45 @@ def test_in_the_browser(tensorboard, browser):
     for path in shots.values():
         with Image.open(path) as picture:
             assert len(picture.convert("RGB").getcolors(1_000_000)) > 100  # something is there to see
+
+
+def shown(browser):
+    """All text on the page, that inside of web components too."""
+    return browser.execute_script(
+        """
+        function text(root) {
+            let found = '';
+            for (const node of root.childNodes) {
+                if (node.nodeType === Node.TEXT_NODE) found += node.textContent + ' ';
+                if (['STYLE', 'SCRIPT', 'TEMPLATE'].includes(node.nodeName)) continue;
+                if (node.shadowRoot) found += text(node.shadowRoot);
+                if (node.contentDocument) found += text(node.contentDocument);
+                found += text(node);
+            }
+            return found;
+        }
+        return text(document.body).replace(/\\s+/g, ' ');
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("tab", "texts"),
+    [
+        ("projector", ["embedding before training", "Points: 5", "Dimension: 3"]),
+        ("hparams", ["lstm", "gru", "0.12500", "0.062500"]),
+        ("text", ["the lstm remembers", "the gru remembers"]),
+    ],
+)
+def test_tabs_of_the_course_in_the_browser(tab, texts, tensorboard, browser):
+    """What no chart shows: an embedding's points, a row a run, and sentences."""
+    browser.get(f"{tensorboard}/#{tab}")
+    browser.refresh()
+    try:
+        wait_for(lambda: all(text in shown(browser) for text in texts), seconds=120)
+    finally:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        browser.save_screenshot(str(SCREENSHOTS / f"{tab}.png"))
 
 
 def test_model_opens_in_netron(lesson, browser, serve):
