@@ -24,9 +24,9 @@ from rnn_tutorial import data, events, figures, models
 # %% [markdown]
 # ## The cell
 #
-# A feed-forward net sees one input and answers. A *recurrent* cell also sees what it remembers from the step before. Its
-# memory is a vector `h` with a few numbers, the *memory units*. At each time step `t` it mixes the input `x_t` with the
-# old memory, squeezes the sum through tanh, and has a new memory; from the memory alone it makes its answer `y_t`:
+# A feed-forward network sees one input and answers. A *recurrent* cell also sees what it remembers from the step before. Its
+# memory, the *hidden state*, is a vector `h` of a few numbers, the *memory units*. At each time step `t` it mixes the input `x_t`
+# with the old memory, squeezes the sum through tanh, and has a new memory; from the memory alone it makes its answer `y_t`:
 #
 #     h_t = tanh(x_t · W_xh + h_{t-1} · W_hh + b_h)
 #     y_t = softmax(h_t · W_hy + b_y)

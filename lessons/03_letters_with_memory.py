@@ -3,7 +3,7 @@
 
 **What you will see:** the network of lesson 02 reads four letters before it answers. One-hot vectors and a learned *embedding*
 side by side; a sentence in which one letter is not enough to know the next, and how far a longer memory helps; the hidden
-state as a heatmap while four letters are read; a net without recurrence on the same letters, and what it cannot do; and
+state as a heatmap while letters are read; a network without recurrence on the same letters, and what it cannot do; and
 what changes if the loss counts every step. The letters themselves you find again in TensorBoard's Projector.
 
 **Takes** about 40 seconds.
@@ -192,7 +192,7 @@ print(f"the same letter, read again: the state differs by {np.mean(distances):.2
 #
 # ## The same without recurrence
 #
-# A feed-forward net can read four letters too: lay them side by side, 4 x 26 numbers, and connect each of them to each unit. It has
+# A feed-forward network can read four letters too: lay them side by side, 4 x 26 numbers, and connect each of them to each unit. It has
 # no steps and no memory, and its weights belong to *places*: what it learns about an `a` in the first place it does not know
 # about an `a` in the second. (Without time there is no gradient through time to look at, and `observe` says so in a line.)
 
@@ -218,7 +218,7 @@ for name, model in (("recurrent", one_hot), ("feed-forward", feed_forward)):
     print(f"{name:14} {model.count_params():12} {'':>20} {' '.join(shown)}")
 
 # %% [markdown]
-# On windows of four both are right. The feed-forward net pays with a weight for each place, and with any other number of letters
+# On windows of four both are right. The feed-forward network pays with a weight for each place, and with any other number of letters
 # it has no answer at all. The recurrent one takes any length, since a step is a step; how well it answers where it never was
 # trained is another matter, and printed above.
 #
@@ -274,7 +274,7 @@ print("best possible                      :", *(f"{limit:.2f}" for limit in limi
 #
 # 1. How small can the embedding be? Try 1, 2 and 4 numbers a letter.
 # 2. Let the window be 6 and the sentence another one. What does `best_possible` say before you train?
-# 3. Train the recurrent net on windows of 1 to 4 letters at once (pad the short ones on the left with zeros). Is it still right
+# 3. Train the recurrent network on windows of 1 to 4 letters at once (pad the short ones on the left with zeros). Is it still right
 #    on 6?
 
 # %%

@@ -473,7 +473,7 @@ pictures.close()
 # - **Distributions**: the same numbers from above: each line is a percentile, from the smallest weight to the largest.
 # - **HParams**: *Table View*, sort by `accuracy/validation`. *Parallel Coordinates View*: each run is a line through all its
 #   values; drag along an axis to pick the good ones, and see which learning rate they have in common.
-# - **Text**, run `pictures`: the table above.
+# - **Text**, run `pictures`: the table of all tries.
 # - **Projector**: each point is a digit that the network does not know, given by the 64 numbers of the last hidden layer. Choose
 #   *label* under *Color by*, and *UMAP* or *t-SNE* below, then the same for `hidden_1 before training`. Click on a point that is "read
 #   as" something else: who are its neighbours?

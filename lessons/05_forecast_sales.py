@@ -31,7 +31,7 @@ from rnn_tutorial import callbacks, data, events, figures, forecasting, models
 # ## Step 1: choose the structure
 #
 # Which cell? How many layers, how many units, what is connected to what? The series is short and the future depends on more
-# than the last month, so we take LSTM cells, which keep a second memory for longer (lesson 10 looks inside). Two layers of 64
+# than the last month, so we take LSTM cells, which keep a second memory, the *cell state*, for longer (lesson 10 looks inside). Two layers of 64
 # units: the first hands on its memory after every month (`return_sequences=True`), the second reads those memories and hands on
 # its last one, and a Dense layer turns that into sales.
 #
@@ -70,7 +70,7 @@ for window, target in zip(x[:2, :, 0], y[:2, 0], strict=True):
 print(f"  {len(x_train)} windows to train on, the last {len(validation[0])} to validate")
 
 # %% [markdown]
-# **Normalise.** Numbers in the hundreds drive tanh and sigmoid into their flat ends, where no gradient is left, and the output
+# **Normalise.** Numbers in the hundreds drive tanh and sigmoid into their flat ends (they *saturate*), where no gradient is left, and the output
 # layer would have to climb to 700 in steps of 0.001. So the numbers are scaled. With what? Scale by the smallest and largest of
 # *all* months, and the training part has learned from months it should not know. Scale by those of the training part, and every
 # month to come lies outside the range.
@@ -89,7 +89,7 @@ untrained = models.sales_forecaster(window=WINDOW)
 print("\nuntrained:", *forecasting.forecast(untrained, series, HORIZON).round(0).to_list())
 
 # %% [markdown]
-# ## Step 3 and 4: build and train
+# ## Steps 3 and 4: build and train
 #
 # Loss: mean squared error. Optimizer: Adam. Metric: mean absolute error (`mae`), in the unit of the sales.
 # `forecasting.train` does what we just said, cuts the windows, splits them by time, trains, and keeps the weights of the best
@@ -158,7 +158,7 @@ print(f"{'if the line goes on':20}" + "".join(f"{value:10.1f}" for value in expe
 
 # %% [markdown]
 # Drift is exact: these sales *are* a straight line, and whoever knows that needs no network. The LSTM was told nothing of lines
-# and found this one from a handful of windows. What it is really worth shows where sales have seasons and noise: lesson 06.
+# and found this one from a handful of windows. What it is really worth shows where sales have seasons and noise.
 #
 # Is it luck? The same from other first weights:
 

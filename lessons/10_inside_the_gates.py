@@ -2,8 +2,8 @@
 """10 · Inside the gates
 
 **What you will see:** an LSTM and a GRU read sequences in which one letter is marked, and name that letter in the end. You
-watch their gates while they read: at the mark the forget gate shuts and the input gate opens, and from then on the memory
-hardly moves. Then why every LSTM of Keras begins with the number 1 in one place, and what happens if it is 0.
+watch their gates while they read: at the mark the LSTM's forget gate shuts and its input gate opens, and from then on its
+memory hardly moves. Then why every LSTM of Keras begins with the number 1 in one place, and what happens if it is 0.
 
 **Takes** about 40 seconds.
 """
@@ -89,7 +89,7 @@ lstm = network("lstm")
 #
 # The cell of lesson 01 makes its whole memory anew at every step. The LSTM has a second memory, the *cell state* `c`, that is
 # only ever added to or faded, each unit by itself. *Gates* decide how much. A gate is a layer of its own, which looks at the input
-# `x_t` and at the last output `h_{t-1}` and answers with a number between 0 (shut) and 1 (open) for each unit:
+# `x_t` and at the last hidden state `h_{t-1}` and answers with a number between 0 (shut) and 1 (open) for each unit:
 #
 #     i = sigmoid(x_t · W_i + h_{t-1} · U_i + b_i)          input gate: how much of what is new comes in
 #     f = sigmoid(x_t · W_f + h_{t-1} · U_f + b_f)          forget gate: how much of the old stays (1 is: all of it)
@@ -220,7 +220,7 @@ show(lstm_untrained, lstm_trained)
 # - **Before it** less is kept. There is nothing yet that is worth keeping.
 #
 # The weights say the same. Each gate has a weight from the mark to each unit, the last row of `kernel`. To the forget gate
-# nearly all are negative: the mark shuts it. To the input gate most are positive. And how decided are the gates? The share of a
+# nearly all are negative: the mark shuts it. To the input gate most are positive. And how *saturated* are the gates? The share of a
 # gate's values below 0.05 or above 0.95 (of the candidate's, beyond -0.95 or 0.95):
 
 # %%
@@ -235,8 +235,8 @@ for name, trace in (("untrained", untrained), ("trained", trained)):
     print(f"{name:13}" + "".join(f"{share:11.0%}" for share in trace.saturation.values()))
 
 # %% [markdown]
-# A gate at its end is sure of itself, and hardly learns any more, because sigmoid is flat there. Some of that is what learning
-# looks like here. Much of it in the first epochs is a sign of trouble (lesson 12).
+# A saturated gate is sure of itself, and hardly learns any more, because sigmoid is flat there. Some of that is what learning
+# looks like here. Much of it in the first epochs is a sign of trouble.
 #
 # ## The way back
 #

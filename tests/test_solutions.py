@@ -144,6 +144,19 @@ def test_08_thresholds(solution):
     assert v["clipped"][100, 123][1] > 0
 
 
+def test_03_one_number_is_enough_and_lengths_are_learned(solution):
+    v, _, _ = solution("03_letters_with_memory")
+    assert sorted(v["on_the_line"]) == list("abcdefghijklmnopqrstuvwxyz")
+    assert v["possible"][6] == pytest.approx(66 / 70)  # counted by hand: 4 of 70 letters are a guess
+    assert v["doubt"] == 15
+
+
+def test_09_length_and_clipping(solution):
+    v, _, _ = solution("09_memory_race")
+    assert v["as_large"] == 65
+    assert v["by_length"]["gru"][0][1] < 0.01 < v["by_length"]["gru"][0][3]
+
+
 def test_10_two_units_are_four_corners(solution):
     v, _, folder = solution("10_inside_the_gates")
     assert images_of(folder / "two_units") == {f"states_picture/gru/{letter}" for letter in "abcd"}

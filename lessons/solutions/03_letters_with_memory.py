@@ -115,7 +115,7 @@ assert best_possible(SENTENCE, 6) < 1
 #
 # ## Exercise 3
 #
-# *Train the recurrent net on windows of 1 to 4 letters at once (pad the short ones on the left with zeros). Is it still right on 6?*
+# *Train the recurrent network on windows of 1 to 4 letters at once (pad the short ones on the left with zeros). Is it still right on 6?*
 
 # %%
 padded, targets = [], []
