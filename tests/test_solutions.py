@@ -129,7 +129,7 @@ def test_05_outliers(solution):
 def test_07_slopes_gates_and_radius(solution):
     v, _, folder = solution("07_vanishing_gradients")
     assert v["gate"] == pytest.approx(0.9933, abs=1e-4)
-    assert v["opened"]["gru", 100, "five"] == pytest.approx(0.9933**98, rel=0.3)
+    assert v["opened"]["lstm", 100, "five"] == pytest.approx(0.9933**98, rel=0.3)
     assert v["radius"] == pytest.approx(0.5, abs=0.05)
     assert v["singular"] == pytest.approx(1.4938, abs=1e-4)
     assert images_of(folder / "pictures") == {"grows_and_dies"}

@@ -1,7 +1,10 @@
 # %% [markdown]
-"""04 · See a network: solutions
+"""Solutions to 04 · See a network
 
-The three exercises, solved and answered in numbers. **Takes** about 30 seconds.
+**What you will see:** how a learning rate that is too high kills units for good; which cure helps a network that has learned its examples
+by heart; and why first weights must not all be 0.
+
+**Takes** about 30 seconds.
 """
 
 # %%
@@ -43,7 +46,10 @@ def fit(model, samples=None, epochs=settings.epochs, watch=()):
 
 
 # %% [markdown]
-# ## 1. Learning rate 0.1: how many units give 0 for every digit of the validation? And with 0.01 and 0.001?
+# ## Exercise 1
+#
+# *Take the learning rate 0.1 and let it train on all digits. How many of the 64 units of each hidden layer give 0 for every digit of the
+# validation? And how many with 0.01 and 0.001?*
 
 
 # %%
@@ -54,13 +60,15 @@ def dead_units(model):
 
 
 dead, accuracies = {}, {}
-print("\n1. learning rate   dead in hidden   dead in hidden_1   accuracy on new digits")
+print("\nlearning rate   dead in hidden   dead in hidden_1   accuracy on new digits")
 for rate in (0.001, 0.01, 0.1):
     model = build(rate)
     accuracies[rate] = fit(model)["val_accuracy"][-1]
     dead[rate] = dead_units(model)
-    print(f"{rate:16g} {dead[rate][0]:16} {dead[rate][1]:18} {accuracies[rate]:23.1%}")
+    print(f"{rate:13g} {dead[rate][0]:16} {dead[rate][1]:18} {accuracies[rate]:23.1%}")
 print(f"(Before training: {' and '.join(map(str, dead_units(build(0.001))))}.)")
+assert sum(dead[0.001]) < sum(dead[0.01]) < sum(dead[0.1])
+assert min(dead[0.1]) > 48
 
 # %% [markdown]
 # A step that is far too large drives the sum of a unit below zero for every digit there is. Then relu gives 0, the gradient through it
@@ -68,7 +76,10 @@ print(f"(Before training: {' and '.join(map(str, dead_units(build(0.001))))}.)")
 # and what is left to learn is how frequent each digit is. In TensorBoard it shows as `gradients/hidden/kernel`, which becomes
 # one spike at 0.
 #
-# ## 2. Cure `by_heart`, one thing at a time. What helps most?
+# ## Exercise 2
+#
+# *Cure `by_heart`, one thing at a time: stop at the lowest validation loss, a network of 16 units, or 400 digits instead of 40. What helps
+# most?*
 
 # %%
 epochs = 4 * settings.epochs
@@ -80,7 +91,7 @@ cures = {
     "400 digits": ((256, 256), MORE, ()),
 }
 losses, rights = {}, {}
-print(f"\n2. {epochs} epochs            validation loss   accuracy on new digits")
+print(f"\n{epochs} epochs               validation loss   accuracy on new digits")
 for name, (hidden, samples, watch) in cures.items():
     model = build(0.01, hidden)
     fit(model, samples, epochs, watch)
@@ -88,13 +99,17 @@ for name, (hidden, samples, watch) in cures.items():
     print(f"{name:24} {losses[name]:15.3f} {rights[name]:23.1%}")
 helps_most = min(losses, key=losses.get)
 print(f"What helps most: {helps_most}.")
+assert helps_most == "400 digits"
+assert losses["stopped at the lowest"] < losses["as it is"]
 
 # %% [markdown]
-# Fewer units alone are no cure: 16 have as little to learn from as 256. To stop early keeps a network from getting worse, but it is no better than it was at its best: 40 digits do not say more. More
-# examples do. (Strictly, a network that is stopped by the validation has seen the validation. A third part of the data, looked at
-# once, would have to say how good it is.)
+# Fewer units alone are no cure: 16 have as little to learn from as 256. To stop early keeps a network from getting worse, but it is
+# no better than it was at its best: 40 digits do not say more. More examples do. (Strictly, a network that is stopped by the
+# validation has seen the validation. A third part of the data, looked at once, would have to say how good it is.)
 #
-# ## 3. All weights 0 before training. What do the histograms show? Which weights move at all?
+# ## Exercise 3
+#
+# *Set all weights to 0 before training. What do the histograms of weights and gradients show? Which weights move at all, and why?*
 
 # %%
 model = build(0.001)
@@ -103,13 +118,14 @@ with taps.tap(model) as gradients:
     zero_accuracy = fit(model, epochs=2)["val_accuracy"][-1]
 reading = gradients.read()
 still, moving = [], []
-print("\n3. weight          norm of its gradient   largest weight after training")
+print("\nweight             norm of its gradient   largest weight after training")
 for name, weight in naming.weights(model).items():
     largest = float(np.abs(keras.ops.convert_to_numpy(weight)).max())
     (moving if largest else still).append(name)
-    print(f"   {name:16} {reading.norm[name]:20.4f} {largest:31.4f}")
+    print(f"{name:19} {reading.norm[name]:20.4f} {largest:31.4f}")
     run.histogram(f"weights/{name}", keras.ops.convert_to_numpy(weight), step=0)
 print(f"Accuracy on new digits: {zero_accuracy:.1%}. Only {', '.join(moving)} moves.")
+assert moving == ["output/bias"]
 run.close()
 
 # %% [markdown]
@@ -120,8 +136,8 @@ run.close()
 # %%
 lesson.end(
     settings,
-    "dead units of the two hidden layers: "
+    "1: dead units of the two hidden layers: "
     + ", ".join(f"{first} and {second} with learning rate {rate:g}" for rate, (first, second) in dead.items()),
-    "validation loss of by_heart: " + ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items()),
-    f"from zeros only {', '.join(moving)} moves; {zero_accuracy:.1%} of the new digits are right",
+    "2: validation loss of by_heart: " + ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items()),
+    f"3: from zeros only {', '.join(moving)} moves; {zero_accuracy:.1%} of the new digits are right",
 )

@@ -1,5 +1,5 @@
 # %% [markdown]
-"""11 · Words: the exercises solved
+"""Solutions to 11 · Words
 
 **What you will see:** where training longer stops to help, what a bigram makes of more text, and that counting pairs also tells
 a sentence from its shuffled self.
@@ -35,7 +35,9 @@ x, y = data.text.windows(ids_train, WINDOW)
 x_held_out, y_held_out = data.text.windows(ids_held_out, WINDOW)
 
 # %% [markdown]
-# ## 1. Train for twice as many epochs: what does the held-out perplexity do?
+# ## Exercise 1
+#
+# *Train for twice as many epochs: `--epochs 8`. The training loss keeps falling. And the held-out perplexity?*
 
 # %%
 step = 6 if settings.quick else 1
@@ -54,6 +56,7 @@ print("\nepoch   training   held out")
 for epoch, values in enumerate(zip(training, held_out, strict=True)):
     print(f"{epoch:5} {values[0]:10.1f} {values[1]:10.1f}")
 best = int(held_out.argmin())
+assert training[-1] < training[0]
 print(
     f"The held-out text is predicted best after epoch {best}: {held_out[best]:.1f}; at the end it is {held_out[-1]:.1f}."
 )
@@ -68,7 +71,10 @@ else:
 # stops falling, training longer does harm. That is *overfitting*, and one stops before it:
 # `keras.callbacks.EarlyStopping(restore_best_weights=True)`.
 #
-# ## 2. Let the bigram read the training text in halves, quarters and eighths
+# ## Exercise 2
+#
+# *Let the bigram read the training text in halves, quarters and eighths. What does its perplexity do, and which weight does it choose? What
+# does that say about a larger text?*
 
 # %%
 parts = {}
@@ -84,7 +90,10 @@ assert parts[1][1] < parts[8][1]
 # The more text, the better, and the end of that is not in sight. The unigram gains too, but the bigram gains more: with more
 # text, more of the pairs that will come have been seen before, and with all of it they are given more weight.
 #
-# ## 3. Can the bigram tell a sentence from its shuffled self?
+# ## Exercise 3
+#
+# *Can the bigram also tell a sentence from its shuffled self? Take the mean of log p over the words of each; the likelier one is the right one.
+# How does it do beside the LSTM?*
 #
 # For each sentence the mean of log p(word | the one before). Of the two orders the likelier one should be the right one. To
 # answer yes or no about one sentence alone, we need a limit: half way between the means of training sentences in order and
