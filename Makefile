@@ -21,16 +21,22 @@ lesson: $(VENV)/lessons
 	@test -n "$(wildcard lessons/$(N)_*.py)" || { echo "there is no lesson $(N): $(notdir $(wildcard lessons/[0-9]*.py))"; exit 2; }
 	$(BIN)/python $(wildcard lessons/$(N)_*.py) $(ARGS)
 
-# A file of tests stays in one process: its tests share lessons that ran and models that were compiled. The longest begins.
+# A file of tests stays in one process: its tests share lessons that ran and models that were compiled. The longest begin.
 ALL_CORES := --numprocesses auto --dist loadfile --no-loadscope-reorder tests/test_taps.py
 # What depends on the backend runs on both.
-ON_JAX := tests/test_models.py tests/test_recurrent.py tests/test_callbacks_inside.py \
+INSIDE := tests/test_callbacks_inside.py::test
+ON_JAX := tests/test_recurrent.py $(INSIDE)_looking_changes_nothing $(INSIDE)_the_exact_tags_at_each_epoch \
+    $(INSIDE)_the_gradients_are_those_of_the_training_steps $(INSIDE)_the_flow_is_that_of_an_independent_look \
+    tests/test_models.py::test_saved_models_load_where_this_package_is_not \
+    tests/test_models.py::test_every_step_ends_with_what_the_last_step_gives \
+    tests/test_language.py::test_training_does_not_notice \
+    tests/test_language.py::test_sampled_words_are_those_of_the_network_itself \
     tests/test_lessons.py::test_02_learns_the_alphabet tests/test_lessons.py::test_02_events
 test: $(VENV)/test
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest $(ALL_CORES) tests
+	$(BIN)/python -m pytest $(ALL_CORES) tests/test_lessons.py tests/test_solutions.py tests
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ALL_CORES) $(ON_JAX)
 endif
 

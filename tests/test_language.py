@@ -332,27 +332,6 @@ def test_training_does_not_notice(tmp_path):
     assert histories[0] == histories[1]
 
 
-def test_training_does_not_notice_on_jax(tmp_path, run_python):
-    """The same in a process of its own, with the other backend."""
-    printed = run_python(
-        f"""
-        import sys
-        sys.path.insert(0, {str(__file__).rpartition("/")[0]!r})
-        import pathlib, keras, test_language
-        assert keras.config.backend() == "jax"
-        test_language.test_training_does_not_notice(pathlib.Path(sys.argv[1]))
-        network = test_language.models.word_predictor(vocabulary_size=9, embedding=4, units=5)
-        test_language.test_sampled_words_are_those_of_the_network_itself(network)
-        print("same")
-        """,
-        tmp_path,
-        KERAS_BACKEND="jax",
-        TF_CPP_MIN_LOG_LEVEL="3",
-    )
-    assert printed.splitlines()[-1] == "same"
-    assert list((tmp_path / "run").glob("*tfevents*"))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

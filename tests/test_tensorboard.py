@@ -1,4 +1,4 @@
-"""A real TensorBoard on the logs of real lessons, asked over HTTP and looked at in a real browser."""
+"""A real TensorBoard on the logs of a real lesson, asked over HTTP and looked at in a real browser."""
 
 import json
 import pathlib
@@ -6,23 +6,33 @@ import sys
 import urllib.parse
 import urllib.request
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from rnn_tutorial import callbacks, data, events, models
+from rnn_tutorial import callbacks, data, events, figures, forecasting, models
 
 SCREENSHOTS = pathlib.Path(__file__).parent.parent / "build" / "screenshots"
 TRAINING = "02_next_letter/training"
+FORECASTER = "sales/training"
 
 
 @pytest.fixture(scope="module")
 def tensorboard(lesson, lesson_logs, serve):
-    """Address of a TensorBoard on the logs of two lessons, an embedding, and two runs with hyperparameters."""
+    """Address of a TensorBoard on a lesson's logs, a forecast, an embedding, and two runs with hyperparameters."""
     lesson("02_next_letter")
-    lesson("05_forecast_sales")
+    keras.utils.set_random_seed(0)
+    forecaster = models.sales_forecaster(window=4)
+    forecaster.compile("adam", "mse")
+    months = data.sales.TWELVE_MONTHS
+    forecaster.fit(
+        *data.sales.windows(months, 4), verbose=0, callbacks=callbacks.observe(lesson_logs / FORECASTER, pictures=False)
+    )
+    with events.Run(lesson_logs / "sales" / "forecast") as run:
+        run.image("forecast", figures.png(figures.forecast(months, forecasting.baselines(months, 3))), 0)
     letters_in_the_projector(lesson_logs / "letters")
     for cell, error in (("lstm", 0.125), ("gru", 0.0625)):
         with events.Run(lesson_logs / "race" / cell) as run:
@@ -42,10 +52,10 @@ def tensorboard(lesson, lesson_logs, serve):
         drawn = tags["images"].get(TRAINING, {})
         return (
             {TRAINING, f"{TRAINING}/train"} <= set(tags["scalars"])
-            and "05_forecast_sales/forecast" in tags["images"]
+            and "sales/forecast" in tags["images"]
             and TRAINING in tags["histograms"]
             and {"curves", "diagram/model", "states_picture/simple_rnn", "weights_picture/output"} <= set(drawn)
-            and "05_forecast_sales/direct" in ask(address, "/data/plugin/graphs/info")
+            and FORECASTER in ask(address, "/data/plugin/graphs/info")
         )
 
     wait_for(loaded)
@@ -106,8 +116,8 @@ def test_images(tensorboard):
     pictures = {f"{kind}_picture/simple_rnn" for kind in ("gradient_flow", "states", "weights")}
     pictures |= {"weights_picture/output", "curves", "diagram/model", "diagram/unrolled"}
     assert set(tags[TRAINING]) == pictures
-    assert set(tags["05_forecast_sales/forecast"]) == {"forecast"}
-    for run, tag in ((TRAINING, "curves"), (TRAINING, "diagram/unrolled"), ("05_forecast_sales/forecast", "forecast")):
+    assert set(tags["sales/forecast"]) == {"forecast"}
+    for run, tag in ((TRAINING, "curves"), (TRAINING, "diagram/unrolled"), ("sales/forecast", "forecast")):
         (*_, last) = ask(tensorboard, "/data/plugin/images/images", run=run, tag=tag, sample=0)
         png = ask(tensorboard, f"/data/plugin/images/individualImage?{last['query']}")
         assert png.startswith(b"\x89PNG")
@@ -115,7 +125,7 @@ def test_images(tensorboard):
 
 def test_graphs(tensorboard):
     info = ask(tensorboard, "/data/plugin/graphs/info")
-    assert set(info) >= {TRAINING, "05_forecast_sales/direct"}
+    assert set(info) >= {TRAINING, FORECASTER}
     assert info[TRAINING]["run_graph"]
     graph = ask(tensorboard, "/data/plugin/graphs/graph", run=TRAINING, conceptual="false").decode()
     for name in ("letters", "simple_rnn", "simple_rnn/recurrent_kernel", "output"):
@@ -195,15 +205,15 @@ def test_tabs_of_the_course_in_the_browser(tab, texts, tensorboard, browser):
         browser.save_screenshot(str(SCREENSHOTS / f"{tab}.png"))
 
 
-def test_model_opens_in_netron(lesson, browser, serve):
+def test_model_opens_in_netron(tmp_path, browser, serve):
     """The saved forecaster, in the viewer the lesson names: the names of its layers stand on the page."""
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    _, folder = lesson("05_forecast_sales")
+    models.sales_forecaster().save(tmp_path / "model.keras")
     program = "import sys, netron; netron.start(sys.argv[1], address=('127.0.0.1', int(sys.argv[2])), browse=False)"
     address = serve(
-        lambda port: [sys.executable, "-c", f"{program}; netron.wait()", f"{folder}/model.keras", str(port)]
+        lambda port: [sys.executable, "-c", f"{program}; netron.wait()", f"{tmp_path}/model.keras", str(port)]
     )
     browser.get(address)
 
