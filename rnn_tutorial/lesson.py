@@ -125,7 +125,8 @@ def _inline(png):
 
 def _in_notebook():
     """Whether a notebook's kernel runs this; the arguments of the process are then the kernel's."""
-    return "ipykernel" in sys.modules
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")  # a terminal's IPython has none
 
 
 def _logs():
