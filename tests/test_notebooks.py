@@ -9,6 +9,8 @@ import jupytext
 import nbclient
 import pytest
 
+from rnn_tutorial import lesson
+
 ROOT = pathlib.Path(__file__).parent.parent
 SCRIPTS = sorted([*ROOT.glob("lessons/[0-9]*.py"), *ROOT.glob("lessons/solutions/[0-9]*.py")])
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -82,3 +84,10 @@ def test_runs_as_a_notebook(name, values, runs, tmp_path):
     assert pictures
     assert all(picture.startswith(PNG) for picture in pictures)
     assert set(pictures) <= files
+
+
+def test_a_script_that_has_imported_a_kernel_is_no_notebook(monkeypatch):
+    import ipykernel  # noqa: F401
+
+    monkeypatch.setattr("sys.argv", ["lesson.py", "--epochs", "7"])
+    assert lesson.start("x", epochs=1, quick_epochs=1).epochs == 7
