@@ -173,13 +173,18 @@ def epochs_needed(units, seeds, epochs):
         loss="sparse_categorical_crossentropy",
         metrics=["sparse_categorical_accuracy"],
     )
-    needed = []
+
+    def stop(epoch, logs):
+        compared.stop_training = logs["sparse_categorical_accuracy"] == 1.0
+
+    until_right, needed = keras.callbacks.LambdaCallback(on_epoch_end=stop), []
     for seed in seeds:
         lesson.start_over(compared, seed)  # One model for all seeds, so that Keras compiles once.
-        seen = compared.fit(**data.batches(x, y, batch_size=BATCH_SIZE, seed=seed), epochs=epochs, verbose=0).history
+        batches = data.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
+        seen = compared.fit(**batches, epochs=epochs, verbose=0, callbacks=[until_right])
         # `fit` measures the accuracy of an epoch before it updates the weights.
-        right = [epoch for epoch, accuracy in enumerate(seen["sparse_categorical_accuracy"]) if accuracy == 1.0]
-        needed.append(right[0] if right else None)
+        right = seen.history["sparse_categorical_accuracy"][-1] == 1.0
+        needed.append(seen.epoch[-1] if right else None)
     return needed
 
 
