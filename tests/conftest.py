@@ -1,6 +1,7 @@
 """What several test modules share: quiet Keras, event files read back, a second Python, warnings counted."""
 
 import contextlib
+import gc
 import os
 import pathlib
 import runpy
@@ -36,6 +37,14 @@ def pytest_terminal_summary(terminalreporter):
 def pytest_configure(config):
     for message in (_NOT_OURS, _NOT_OURS_READING):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def left_alone_by_the_garbage_collector():
+    """What a file of tests leaves behind, graphs above all, is not searched again and again while the next ones run."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
