@@ -17,7 +17,7 @@ LEARNING_RATE = 0.02
 UNITS = 8
 LETTERS = "abcd"
 TIMESTEPS = 30  # of the longest sequence
-SEEDS_TO_COMPARE = range(5)
+SEEDS_TO_COMPARE = range(3)
 EPOCHS_TO_COMPARE = 5
 FORGET_BIASES = (1, 0)
 
