@@ -5,7 +5,7 @@
 `a`. Its accuracy climbs to 1.0 in TensorBoard, beside a diagram of the network and histograms of its weights. Then you
 ask it yourself, and find out how much memory the task needs.
 
-**Takes** about 30 seconds.
+**Takes** about 60 seconds.
 """
 
 # %%

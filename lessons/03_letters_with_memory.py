@@ -6,7 +6,7 @@ side by side; a sentence in which one letter is not enough to know the next, and
 state as a heatmap while letters are read; a network without recurrence on the same letters, and what it cannot do; and
 what changes if the loss counts every step. The letters themselves you find again in TensorBoard's Projector.
 
-**Takes** about 40 seconds.
+**Takes** about 50 seconds.
 """
 
 # %%

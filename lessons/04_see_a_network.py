@@ -6,7 +6,7 @@ numbers as heatmaps, histograms, points and lines, what it makes of the digits, 
 curves: to choose a learning rate and a batch size, and to tell a network that has learned its examples by heart from one
 that has learned nothing.
 
-**Takes** about 40 seconds.
+**Takes** about 50 seconds.
 """
 
 # %%

@@ -5,7 +5,7 @@
 little. The same network on raw numbers forecasts almost nothing at all, and the reason is one missing step. Beside both stand
 the simplest forecasts there are, and one of them is exact.
 
-**Takes** about 30 seconds.
+**Takes** about 70 seconds.
 """
 
 # %%

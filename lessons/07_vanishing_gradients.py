@@ -6,7 +6,7 @@ factor at every step, until nothing is left to learn from. You compute that by h
 a way around it, and it does not work by itself: it depends on how far their gates are open. At the end you know which
 network learns to remember for 10, 30 and 100 steps, and could have told beforehand.
 
-**Takes** about 40 seconds.
+**Takes** about 95 seconds.
 """
 
 # %%

@@ -5,7 +5,7 @@
 watch their gates while they read: at the mark the LSTM's forget gate shuts and its input gate opens, and from then on its
 memory hardly moves. Then why every LSTM of Keras begins with the number 1 in one place, and what happens if it is 0.
 
-**Takes** about 40 seconds.
+**Takes** about 70 seconds.
 """
 
 # %%

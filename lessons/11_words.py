@@ -6,7 +6,7 @@ baselines that need no network at all; what it learned, you read: sentences that
 temperatures, words that it holds to be alike, and gates that react to certain words. Then a second network answers a
 question about a whole sentence, yes or no: are these words in their right order?
 
-**Takes** about 45 seconds; with the Brown corpus longer.
+**Takes** about 70 seconds; with the Brown corpus longer.
 """
 
 # %%
