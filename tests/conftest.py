@@ -53,7 +53,8 @@ def compiled_quickly(request):
     if os.environ.get("KERAS_BACKEND") == "jax":
         import jax
 
-        to_the_last_bit = any(word in request.node.name for word in ("changes_nothing", "does_not_notice", "bare", "same"))
+        compared = ("changes_nothing", "does_not_notice", "bare", "same")
+        to_the_last_bit = any(word in request.node.name for word in compared)
         jax.config.update("jax_disable_most_optimizations", not to_the_last_bit)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(not to_the_last_bit)  # and the programs that a test starts
 
