@@ -6,7 +6,7 @@ grows a hundredfold and more within three batches, and all its weights become Na
 gradient in Keras' three ways, measure which of them keeps its direction, and have the runs without and with clipping on
 top of each other in TensorBoard.
 
-**Takes** about 30 seconds.
+**Takes** about 75 seconds.
 """
 
 # %%
