@@ -18,7 +18,7 @@ quiet.start_keras()
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, lesson, models
+from rnn_tutorial import callbacks, data, diagnosis, lesson, models, recurrent
 
 TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (101, 102, 103)
 WINDOW, FEATURES = 16, 1
@@ -194,12 +194,22 @@ SICK = {
         {"initial_variance"},
     ),
     "update_ratio": (lambda: forecaster(keras.optimizers.Adam(1.0)), seasonal(), EPOCHS, {"update_ratio"}),
-    "oscillating": (lambda: forecaster(keras.optimizers.Adam(0.3)), seasonal(), 16, {"oscillating"}),
+    "oscillating": (
+        lambda: forecaster(keras.optimizers.Adam(0.2), cell="simple_rnn"),
+        seasonal(),
+        20,
+        {"oscillating"},
+    ),
     "overfitting": (_classifier((64, 64), rate=3e-3), _digits(150, wrong=0.3), 30, {"overfitting"}),
     "validation_too_good": (forecaster, _easier, EPOCHS, {"validation_too_good"}),
     "copies_last_input": (forecaster, seasonal(make=walk), EPOCHS, {"copies_last_input"}),
     "underfitting": (lambda: forecaster(keras.optimizers.Adam(3e-4), units=4), seasonal(), 8, {"underfitting"}),
-    "overtrained": (lambda: forecaster(cell="gru", units=32), seasonal(days=120), 80, {"overtrained", "overfitting"}),
+    "overtrained": (
+        lambda: forecaster(cell="gru"),
+        seasonal(make=lambda rng, days: season(rng, days, noise=1.0)),
+        40,
+        {"overtrained", "overfitting"},
+    ),
     "spectral_radius": (
         lambda: forecaster(cell="simple_rnn", recurrent_initializer=keras.initializers.Orthogonal(2.0)),
         seasonal(),
@@ -233,7 +243,7 @@ def examine(build, parts, epochs, seeds, folder):
     for seed in seeds:
         (x, y), validation = parts(seed)
         lesson.start_over(model, seed)
-        probe = (x[:32], y[:32])
+        probe = (x[:32], y[:32]) if recurrent.layers(model) else None
         run = pathlib.Path(folder, str(seed))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # that gradients are NaN is what is looked for

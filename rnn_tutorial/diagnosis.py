@@ -453,17 +453,18 @@ def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.1, learned=0.1):
     epochs, values = _finite(ratio)
     if not len(values):
         return None
-    middle = float(np.median(values[len(values) // 2 :]))
+    middle, longest = float(np.median(values)), float(values.max())
     short = 0 < middle < low and (fallen is None or fallen < learned)
-    if not short and middle <= high:
+    if not short and longest <= high:
         return None
+    shown = middle if short else longest
     return Finding(
         "warning",
         "update_ratio",
         "",
-        (int(epochs[0]), int(epochs[-1])),
-        {"update_ratio": middle},
-        f"A step changes the weight by {middle:.1g} of its size, where about 0.001 is usual.",
+        _span(epochs if short else epochs[values > high]),
+        {"update_ratio": shown},
+        f"A step changes the weight by {shown:.1g} of its size, where about 0.001 is usual.",
         "Take a learning rate that is " + ("larger." if short else "a tenth of this one."),
         "Time Series",
         "update_ratio",
@@ -711,6 +712,8 @@ def _all(run_data):
         yield nan(val_loss, name="val_loss")
     # The mean over an epoch: the largest of many batches may be many times it in a healthy run.
     yield exploding(loss, scalars.get("gradient_norm/global"), scalars.get("clipped_batches"))
+    if bad is not None and bad.severity == "severe":
+        return  # Nothing else in such a run means anything.
     yield no_learning(loss, val_loss, _accuracy(scalars))
     yield oscillating(loss)
     yield underfitting(loss)
@@ -742,10 +745,13 @@ def _all(run_data):
         tables = weights.get(name)
         standing = _at(frozen(updates.get(name, {}), tables), name)
         yield standing
-        if standing is None:
-            yield _at(update_ratio(updates.get(name, {}), fallen), name)
-            if tables and min(tables) == 0 and name.endswith("kernel"):
-                yield _at(initial_variance(tables[0]), name)
+        if standing is not None:
+            continue
+        moved = update_ratio(updates.get(name, {}), fallen)
+        yield _at(moved, name)
+        # Steps that are too long leave nothing of the first weights.
+        if moved is None and tables and min(tables) == 0 and name.endswith("kernel"):
+            yield _at(initial_variance(tables[0]), name)
 
 
 def _accuracy(scalars):
