@@ -21,7 +21,10 @@ NOISE = 0.3  # standard deviation of what nobody can foresee from one day to the
 
 def add_arguments(parser):
     parser.add_argument(
-        "--answer", nargs=2, metavar=("PATIENT", "ILLNESS"), help="name an illness, such as `3 exploding`, without training"
+        "--answer",
+        nargs=2,
+        metavar=("PATIENT", "ILLNESS"),
+        help="name an illness, such as `3 exploding`, without training",
     )
 
 
@@ -40,7 +43,7 @@ from rnn_tutorial.callbacks import base, health
 # %% [markdown]
 # ## The waiting room
 #
-# Each patient is an LSTM that reads sixteen days of two numbers, a measurement and its mean over three days, and forecasts the
+# Each patient is an LSTM that reads sixteen days of two numbers, a measurement and its mean over two days, and forecasts the
 # measurement of the next day. From one day to the next something happens that nobody can foresee; its standard deviation is 0.3,
 # so that **no honest forecast has a mean squared error below 0.3² = 0.09**. All have the same layers, units, epochs and optimizer.
 #
@@ -107,10 +110,11 @@ def admit(illness, seed):
     """x (windows, days, 2) and y (windows, 1) for training, and the same for validation, which comes later in time."""
     rng = np.random.default_rng(seed)
     values = measurements(illness, rng)
-    mean = np.convolve(values, np.ones(3) / 3, mode="same")  # over the day before, the day, and the day after
-    days = range(3, DAYS - WINDOW)
-    known = mean if illness == "leak" else np.roll(mean, 1)  # of an honest mean the last day is today
-    both = np.stack([values, known], axis=-1)
+    mean = (values + np.roll(values, 1)) / 2  # of yesterday and today
+    if illness == "leak":
+        mean = np.roll(mean, -1)  # of today and tomorrow
+    both = np.stack([values, mean], axis=-1)
+    days = range(1, DAYS - WINDOW)
     x = np.stack([both[day : day + WINDOW] for day in days]).astype("float32")
     y = np.array([[values[day + WINDOW]] for day in days], dtype="float32")
     if illness == "scaler":
@@ -135,7 +139,11 @@ class Answers(base.Observer):
         if self.epoch is None:
             return
         said = self.model(self.x, training=False)
-        series = {"truth": self.y[:, 0], "forecast": keras.ops.convert_to_numpy(said)[:, 0], "the day before": self.x[:, -1, 0]}
+        series = {
+            "truth": self.y[:, 0],
+            "forecast": keras.ops.convert_to_numpy(said)[:, 0],
+            "the day before": self.x[:, -1, 0],
+        }
         picture = figures.lines({name: values[:50] for name, values in series.items()}, "answers", "day", "measurement")
         self.run.image("answers", figures.png(picture), self.epoch)
         likeness = health.copies_last_input(self.model, self.x, self.y)
@@ -152,10 +160,9 @@ def treat(model, patient, illness):
     train, validation = admit(illness, settings.seed + patient)
     folder = settings.log_dir / f"patient_{patient}"
     probe = validation[0][:32], validation[1][:32]
-    watching = callbacks.observe(folder, probe)
-    left_out = (callbacks.ModelDiagram, callbacks.LearningCurves, callbacks.WeightHeatmaps)  # there is enough to see
-    watching = [callback for callback in watching if not isinstance(callback, left_out)]
-    watching += [callbacks.WeightHeatmaps(folder, pictures=False), Answers(folder, *validation)]
+    watching = callbacks.observe(folder, probe, pictures=False)  # of the pictures these are enough:
+    watching = [callback for callback in watching if not isinstance(callback, callbacks.StateHeatmaps)]
+    watching += [callbacks.StateHeatmaps(folder, probe), Answers(folder, *validation)]
     batches = data.batches(*train, batch_size=32, seed=settings.seed, validation=validation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -170,8 +177,12 @@ def treat(model, patient, illness):
 # %%
 def evidence(illness, run):
     """A sentence with the numbers that decide on one illness; `run` is a `diagnosis.RunData`."""
-    loss, val_loss = ([curve[epoch] for epoch in sorted(curve)] for curve in (run.scalars["loss"], run.scalars["val_loss"]))
-    saturation = {gate: run.scalars[f"saturation/lstm/{gate}"].get(0) for gate in ("input", "forget", "output", "candidate")}
+    loss, val_loss = (
+        [curve[epoch] for epoch in sorted(curve)] for curve in (run.scalars["loss"], run.scalars["val_loss"])
+    )
+    saturation = {
+        gate: run.scalars[f"saturation/lstm/{gate}"].get(0) for gate in ("input", "forget", "output", "candidate")
+    }
     header, frame = run.blobs["rnn/lstm/states"][max(run.blobs["rnn/lstm/states"])]
     largest = np.abs(frame[header["names"].index("hidden")].astype("float64")).max()
     fallen = diagnosis.fall(run.scalars["loss"])
@@ -184,7 +195,7 @@ def evidence(illness, run):
         "scaler": f"after the first epoch these values stand at an end: {shares}; the loss {falls}",
         "exploding": f"the loss goes from {loss[0]:.3g} to {loss[-1]:.3g}",
         "shuffled": f"the loss {falls}, while the largest state is {largest:.2g} and at an end stand: {shares}",
-        "copy": f"`copies_last_input` is {copied}: at 1 the forecast is yesterday, at 0 it goes as far from it as the truth",
+        "copy": f"`copies_last_input` is {copied}: at 1 the forecast is yesterday, at 0 the truth, at 0.5 as near to both",
         "dead": f"the largest hidden state is {largest:.1g}; the loss {falls}",
         "healthy": f"the loss {falls}, the best validation loss is {np.nanmin(val_loss):.3f}, `copies_last_input` is {copied}",
     }[illness]
@@ -281,21 +292,21 @@ by_itself = sum(named(illness, findings[patient]) for patient, illness in patien
 # - **Time Series**, `epoch_loss` (runs `patient_1/train`, `patient_1/validation`, ...): the first four questions. Where is 0.09? In the chart
 #   "Toggle Y-axis log scale" helps where one patient leaves the others far below.
 # - **Time Series**, `gradient_norm/global` and `nonfinite_batches/global`: is there a gradient, and is it a number?
-# - **Time Series**, `saturation/lstm/input` and its neighbours: at which end does a gate stand, from which epoch on?
+# - **Time Series**, `saturation/lstm/input` and its neighbours: how much of a gate stands at an end, and from which epoch on?
 # - **Images**, `gates_picture/lstm` and `states_picture/lstm`: move the step slider from the first epoch to the last.
 # - **Images**, `answers`: fifty days of truth, forecast and the day before. Early, late, flat, or on the day?
 # - **Time Series**, `copies_last_input`: one point a patient, at its last epoch.
 #
 # Then type what you think, `python lessons/12_debug_clinic.py --answer 3 exploding` for one; it reads what is there and trains
-# nothing. In a notebook: `check("3", "exploding")`. When you have done all seven, let the program speak: `rnn-tutorial diagnose
-# logs/12_debug_clinic`. Which does it not find, and why can it not?
+# nothing. In a notebook: `check("3", "exploding")`. When you have done all seven, let the program speak:
+# `rnn-tutorial diagnose logs/12_debug_clinic`. Which does it not find, and why can it not?
 #
 # ## Exercises
 #
 # 1. Give `SGD` a `global_clipnorm=1`. Does that heal the patient with the learning rate? Is it as good as the healthy one?
 # 2. Let `SHUT` be -2, -4 and -6. How far shut may gates begin and still be opened by training?
-# 3. The leak comes from a mean over three days that reaches one day too far. Let it be a mean over five days, or nine, that reaches as
-#    far into the future as into the past. Is the answer still in it?
+# 3. The leak comes from a mean over two days that reaches one day too far. Let it be a mean over four days, or eight, that ends as
+#    late. Is the answer still in it, and does the network find it?
 
 # %%
 lesson.end(

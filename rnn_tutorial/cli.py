@@ -1,7 +1,8 @@
-"""The program `rnn-tutorial`: letters, a forecast from a CSV file, a diagnosis, TensorBoard, and a look at the installation.
+"""The program `rnn-tutorial`: letters, a forecast from a CSV, a diagnosis, TensorBoard, a look at the installation.
 
-It ends with 0 when done, with 2 where what the user gave is wrong, with 3 where a diagnosis finds something severe, and with
-1 after anything else. Only the standard library is loaded before a command is known, so that `--help` answers at once.
+It ends with 0 when done, with 2 where what the user gave is wrong, with 3 where a diagnosis finds something severe,
+and with 1 after anything else. Only the standard library is loaded before a command is known, so that `--help`
+answers at once.
 """
 
 import argparse

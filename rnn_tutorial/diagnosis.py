@@ -69,7 +69,8 @@ class RunData:
         tensors: {tag: {epoch: array}}, such as the norms `rnn/<layer>/grad_flow` (time,).
         blobs: {tag: {epoch: (header, array)}}, such as `rnn/<layer>/states` [kind, unit, time] with the header's names.
         problems: What could not be read, a sentence each.
-        keeps_all: False keeps only the first and the last array of a tag, so that a long training does not fill the memory.
+        keeps_all: False keeps only the first and the last array of a tag, so that a long training does not fill the
+            memory.
     """
 
     name: str
@@ -120,7 +121,8 @@ def nan(loss, nonfinite_batches=None, *, name="loss"):
         {"epochs": len(bad), "batches": sum(nonfinite_batches.values())},
         f"The {name} or a gradient is NaN or infinite from epoch {min(bad)} on"
         + (", and finite again in the end." if recovers else "; weights that have taken it up never recover."),
-        "Take a tenth of the learning rate or clip with global_clipnorm=1, and look for NaN, zeros and huge numbers in the data.",
+        "Take a tenth of the learning rate or clip with global_clipnorm=1, and look for NaN, zeros and "
+        "huge numbers in the data.",
         "Time Series",
         "nonfinite_batches/global" if nonfinite_batches else f"epoch_{name.removeprefix('val_')}",
     )
@@ -130,12 +132,11 @@ def exploding(loss, norm=None, clipped_batches=None, *, loss_growth=2.0, norm_gr
     """The loss leaves where it began upwards, or the gradient grows a hundredfold.
 
     Pascanu, Mikolov and Bengio (2013), section 2.1, call the large increase of the gradient's norm during training
-    exploding. How large is measured: in healthy runs the mean norm of an epoch never was 30 times the median of the
-    epochs before it, nor the loss 1.2 times its first value.
+    exploding. How large is large was chosen on runs, healthy and sick (`benchmarks/diagnosis.py --tune`).
 
     Args:
         loss: {epoch: training loss}.
-        norm: {epoch: largest or mean norm of the gradient before clipping}, or None.
+        norm: {epoch: mean norm of the gradient before clipping}, or None.
         clipped_batches: {epoch: number}, where the optimizer clips; then a large gradient alone does no harm.
         loss_growth: So many times its first value.
         norm_growth: So many times the median of the epochs up to then.
@@ -194,7 +195,8 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
         _span(epochs[values < threshold]),
         numbers,
         f"Of the gradient at the last time step the first one gets {numbers['ratio']:.0e}{reached}.",
-        "If the answer lies far back: an LSTM or GRU whose gates begin open, a spectral radius near 1, or shorter sequences.",
+        "If the answer lies far back: an LSTM or GRU whose gates begin open, a spectral radius near 1, or "
+        "shorter sequences.",
         "Images",
         "gradient_flow_picture",
     )
@@ -203,8 +205,9 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
 def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epochs=5, first_epoch=0.7, right=0.9):
     """The training loss stays where it began.
 
-    Measured: in healthy runs it fell by a third or more, in runs with shuffled targets by less than a tenth. What was
-    learned within the first epoch shows in the validation loss, which is measured after it, or in the accuracy.
+    How far it should fall was measured (`benchmarks/diagnosis.py --tune`): with shuffled targets it fell by less than a
+    tenth. What was learned within the first epoch shows in the validation loss, which is measured after it, or in the
+    accuracy.
 
     Args:
         loss: {epoch: training loss}.
@@ -230,7 +233,8 @@ def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epo
         (min(loss), max(loss)),
         {"fallen": fallen, "first": first, "last": loss[max(loss)]},
         f"In {len(loss)} epochs the training loss has fallen by {fallen:.1%} only.",
-        "Try to learn 10 samples by heart; if that works look whether x and y belong together, else at learning rate and gates.",
+        "Try to learn 10 samples by heart; if that works look whether x and y belong together, else at "
+        "learning rate and gates.",
         "Time Series",
         "epoch_loss",
     )
@@ -240,19 +244,19 @@ def oscillating(loss, *, rise=0.1, share=0.25, least_epochs=8):
     """The training loss goes up and down.
 
     Bengio (2012), Practical recommendations for gradient-based training, section 3.1.1: just above the largest useful
-    learning rate the loss goes up. Measured: in the second half of healthy runs at most every tenth epoch rose by a tenth
-    of all that the loss had fallen.
+    learning rate the loss goes up. How often is too often was chosen on runs (`benchmarks/diagnosis.py --tune`).
 
     Args:
         loss: {epoch: training loss}.
-        rise: Count a rise of this part of what the loss has fallen at most (or of its first value / 10, if that is more).
+        rise: Count a rise of this part of what the loss has fallen at most (or of half its first value, if that is
+            more).
         share: The part of the second half's epochs that rise so.
         least_epochs: Say nothing of shorter runs.
     """
     epochs, values = _finite(loss)
     if len(values) < least_epochs or len(values) < len(loss):
         return None
-    scale = max(values[0] - values.min(), abs(values[0]) / 10)
+    scale = max(values[0] - values.min(), abs(values[0]) / 2)
     half = len(values) // 2
     rises = np.diff(values)[half - 1 :] > rise * scale
     if rises.mean() < share:
@@ -273,8 +277,8 @@ def oscillating(loss, *, rise=0.1, share=0.25, least_epochs=8):
 def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     """The validation loss gets worse while the training loss gets better.
 
-    Prechelt (1998), Early stopping - but when?, section 2: the generalization loss GL = validation loss / its smallest so
-    far - 1. He stops at 5% or less; 20% is what no healthy run came to.
+    Prechelt (1998), Early stopping - but when?, section 2: the generalization loss GL = validation loss / its
+    smallest so far - 1. He stops at 5% or less; 20% leaves room for small validation parts, which jump (measured).
 
     Args:
         loss: {epoch: training loss}.
@@ -289,7 +293,7 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     best = int(values.argmin())
     last = float(np.median(values[-3:]))
     train_best, train_last = loss.get(int(epochs[best])), loss.get(int(epochs[-1]))
-    if train_best is None or train_last is None or best > len(values) - 3 or not 0 <= values[best]:
+    if train_best is None or train_last is None or best > len(values) - 3 or not values[best] >= 0:
         return None
     rise = last - values[best]
     if rise <= worse * values[best] or rise <= share * (values[0] - values[best]) or train_last >= 0.95 * train_best:
@@ -302,7 +306,8 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
         {"best_epoch": int(epochs[best]), "best": float(values[best]), "last": last, "training": train_last},
         f"Since epoch {epochs[best]} the validation loss has grown from {values[best]:.3g} to {last:.3g}, "
         f"while the training loss fell to {train_last:.3g}.",
-        "Keep the best epoch (EarlyStopping with restore_best_weights=True), take fewer units or dropout, or get more data.",
+        "Keep the best epoch (EarlyStopping with restore_best_weights=True), take fewer units or dropout, "
+        "or get more data.",
         "Time Series",
         "epoch_loss",
     )
@@ -311,7 +316,8 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
 def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
     """Training ends while the loss is still high and still falling.
 
-    A "note", for how low it can come nobody knows who does not know the noise. Measured thresholds.
+    A "note", for how low it can come nobody knows who does not know the noise. Thresholds as measured by
+    `benchmarks/diagnosis.py --tune`.
 
     Args:
         loss: {epoch: training loss}.
@@ -332,7 +338,8 @@ def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
         "",
         (int(epochs[0]), int(epochs[-1])),
         {"fallen": float(fallen / values[0]), "fallen_late": float(late / fallen)},
-        f"The training loss has fallen by {fallen / values[0]:.0%}, and {late / fallen:.0%} of that in the last quarter.",
+        f"The training loss has fallen by {fallen / values[0]:.0%}, and {late / fallen:.0%} of that in the "
+        "last quarter.",
         "Train on; if it is slow, take a larger learning rate or more units.",
         "Time Series",
         "epoch_loss",
@@ -342,9 +349,9 @@ def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
 def saturated(shares, *, share=0.9, early=3):
     """Gates, candidate or tanh stand at their flat ends, where hardly any gradient gets through.
 
-    Glorot and Bengio (2010), section 3, for tanh; Karpathy, Johnson and Fei-Fei (2015), section 4.2, count gates of an LSTM
-    by such shares. Trained gates may well be saturated (lesson 10), so that it counts from the first epochs on; and one
-    gate alone may be held open on purpose (Jozefowicz, Zaremba and Sutskever 2015).
+    Glorot and Bengio (2010), section 3, for tanh; Karpathy, Johnson and Fei-Fei (2015), section 4.2, count gates of
+    an LSTM by such shares. Trained gates may well be saturated (lesson 10), so that it counts from the first epochs
+    on; and one gate alone may be held open on purpose (Jozefowicz, Zaremba and Sutskever 2015).
 
     Args:
         shares: {gate: {epoch: share of its values at an end}} of one layer; `hidden` for a simple cell's tanh.
@@ -373,7 +380,8 @@ def saturated(shares, *, share=0.9, early=3):
         {gate: numbers[gate] for gate in curves},
         f"Nearly all values of {', '.join(found)} stand at an end"
         + (" from the first epochs on." if from_first else " in the end, not in the beginning."),
-        "Scale the input to about -1 ... 1, look at the biases, and take smaller first weights or a smaller learning rate.",
+        "Scale the input to about -1 ... 1, look at the biases, and take smaller first weights or a "
+        "smaller learning rate.",
         "Time Series",
         f"saturation/{{layer}}/{found[0]}",
     )
@@ -382,7 +390,7 @@ def saturated(shares, *, share=0.9, early=3):
 def dead_units(states, *, smallest=1e-3, share=0.5):
     """Units whose state is zero whatever is read.
 
-    What is multiplied by a state of zero gets no gradient. Measured: no unit of a healthy run stayed below 0.001.
+    What is multiplied by a state of zero gets no gradient. Measured: units of runs that learn reach 0.02 and more.
 
     Args:
         states: Hidden states (units, time) at the last look; NaN where a step is masked.
@@ -411,8 +419,8 @@ def dead_units(states, *, smallest=1e-3, share=0.5):
 def spectral_radius(radius, *, low=0.3, high=1.5):
     """The recurrent kernel of a simple cell shrinks or stretches what it is given.
 
-    Pascanu, Mikolov and Bengio (2013), section 2.1: below 1 (tanh has slope 1 at most) the gradient must vanish, and above
-    1 it may explode. How far from 1 matters is a question of the length, so that this is a "note" only.
+    Pascanu, Mikolov and Bengio (2013), section 2.1: below 1 (tanh has slope 1 at most) the gradient must vanish, and
+    above 1 it may explode. How far from 1 matters is a question of the length, so that this is a "note" only.
 
     Args:
         radius: {epoch: largest absolute eigenvalue}.
@@ -437,11 +445,11 @@ def spectral_radius(radius, *, low=0.3, high=1.5):
     )
 
 
-def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.1, learned=0.1):
+def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.3, learned=0.1):
     """Steps that are too long or too short for the weight they move.
 
-    Karpathy's notes for the Stanford course CS231n (2016, "Ratio of weights:updates") call about 0.001 usual. Healthy
-    runs lie on both sides of it, hence the wide range.
+    Karpathy's notes for the Stanford course CS231n (2016, "Ratio of weights:updates") call about 0.001 usual. Small
+    networks with Adam at 0.01 were measured at up to 0.08 in their first epoch, hence the wide range.
 
     Args:
         ratio: {epoch: ‖change of a weight in a step‖ / ‖weight‖, mean over the steps}.
@@ -507,9 +515,9 @@ def frozen(updates, histograms=None):
 def initial_variance(histogram, epoch=0, *, factor=5.0):
     """A kernel begins with numbers that are far too large or too small.
 
-    Glorot and Bengio (2010), equation 12, and He et al. (2015), equation 10: a variance of 2 / (inputs + outputs), or 2 /
-    inputs. Only the number of weights n is recorded, and inputs + outputs lies between 2 √n (a square matrix) and n + 1 (a single
-    row), so that the deviation must lie between √(2 / (n + 1)) and n^(-1/4).
+    Glorot and Bengio (2010), equation 12, and He et al. (2015), equation 10: a variance of 2 / (inputs + outputs), or
+    2 / inputs. Only the number of weights n is recorded, and inputs + outputs lies between 2 √n (a square matrix) and
+    n + 1 (a single row), so that the deviation must lie between √(2 / (n + 1)) and n^(-1/4).
 
     Args:
         histogram: Buckets of a kernel after the first epoch.
@@ -542,8 +550,8 @@ def initial_variance(histogram, epoch=0, *, factor=5.0):
 def overtrained(val_loss, *, share=0.5, least_epochs=10):
     """The best epoch is long past.
 
-    Prechelt (1998), section 3: to stop late costs time for nothing. A "note"; where it also costs accuracy, `overfitting`
-    says so.
+    Prechelt (1998), section 3: to stop late costs time for nothing. A "note"; where it also costs accuracy,
+    `overfitting` says so.
 
     Args:
         val_loss: {epoch: validation loss}.
@@ -573,8 +581,8 @@ def overtrained(val_loss, *, share=0.5, least_epochs=10):
 def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02):
     """The network does far better on the validation data than on what it learned.
 
-    Keras measures the training loss with dropout and as a mean over the epoch, the validation loss without and after it;
-    that explains a little. Much of it means that the two parts differ, or that answers leaked (Kaufman et al. 2012,
+    Keras measures the training loss with dropout and as a mean over the epoch, the validation loss without and after
+    it; that explains a little. Much of it means that the two parts differ, or that answers leaked (Kaufman et al. 2012,
     Leakage in data mining). Measured threshold.
 
     Args:
@@ -603,14 +611,14 @@ def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02):
     )
 
 
-def copies_last_input(likeness, *, threshold=0.5):
+def copies_last_input(likeness, *, threshold=0.6):
     """The forecast is the last value that was read.
 
-    The measure is that of `likeness_to_last_input`; a forecast that is no better than the last value is what Hyndman and
-    Koehler (2006) scale errors by (MASE). Measured threshold.
+    The measure is that of `likeness_to_last_input`; a forecast that is no better than the last value is what Hyndman
+    and Koehler (2006) scale errors by (MASE). Measured threshold.
 
     Args:
-        likeness: {epoch: 1 where the answers are the last input, 0 where they are as far from it as the truth is}.
+        likeness: {epoch: 1 where the answers are the last input, 0 where they are the truth, 0.5 half-way between}.
         threshold: From here on it counts.
     """
     epochs, values = _finite(likeness)
@@ -623,8 +631,9 @@ def copies_last_input(likeness, *, threshold=0.5):
         "",
         _span(epochs[values >= threshold]),
         {"likeness": value},
-        f"The answers are nearly the last input: their way from it is {1 - value:.0%} of the truth's.",
-        "Compare with the forecast that repeats the last value; forecast the change instead, or add inputs that know of it.",
+        f"The answers are nearer to the last input than to the truth: {value:.2f}, where 1 is a copy and 0.5 half-way.",
+        "Compare with the forecast that repeats the last value; forecast the change instead, or add "
+        "inputs that know of it.",
         "Time Series",
         "copies_last_input",
     )
@@ -659,19 +668,22 @@ WHILE_TRAINING = tuple(
 
 
 def likeness_to_last_input(answers, truth, last_input):
-    """How much forecasts are the last input: 1 - ‖answers - last input‖ / ‖truth - last input‖.
+    """Whether forecasts are nearer to the last input than to the truth: ‖a - y‖ / (‖a - y‖ + ‖a - last input‖).
 
     Args:
-        answers: What the model says (batch,).
-        truth: What is right (batch,).
+        answers: What the model says, a (batch,).
+        truth: What is right, y (batch,).
         last_input: What was read last (batch,), in the same unit.
 
     Returns:
-        1 where the answers are the last input, about 0 where they go as far from it as the truth does; NaN where the truth
-        is the last input itself.
+        1 where the answers are the last input, 0 where they are the truth, 0.5 where they are as near to the one as
+        to the other, as a constant is; NaN where they are both.
     """
-    away = float(np.linalg.norm(np.subtract(truth, last_input, dtype="float64")))
-    return 1 - float(np.linalg.norm(np.subtract(answers, last_input, dtype="float64"))) / away if away else math.nan
+    from_truth, from_last = (
+        float(np.linalg.norm(np.subtract(answers, other, dtype="float64"))) for other in (truth, last_input)
+    )
+    whole = from_truth + from_last
+    return from_truth / whole if whole else math.nan
 
 
 def fall(loss):
@@ -744,6 +756,8 @@ def _all(run_data):
             continue  # A bias begins at zero, so that its ratio says little.
         tables = weights.get(name)
         standing = _at(frozen(updates.get(name, {}), tables), name)
+        if standing is not None and _reads_one_step(run_data, name):
+            continue  # A sequence of one step has no step before it for which the recurrent kernel would be used.
         yield standing
         if standing is not None:
             continue
@@ -752,6 +766,13 @@ def _all(run_data):
         # Steps that are too long leave nothing of the first weights.
         if moved is None and tables and min(tables) == 0 and name.endswith("kernel"):
             yield _at(initial_variance(tables[0]), name)
+
+
+def _reads_one_step(run_data, name):
+    """Whether a weight is the recurrent kernel of a layer that reads sequences of one step, as far as a probe tells."""
+    layer, _, weight = name.rpartition("/")
+    flow = _last(run_data.tensors.get(f"rnn/{layer}/grad_flow"))
+    return weight == "recurrent_kernel" and flow is not None and len(flow) == 1
 
 
 def _accuracy(scalars):

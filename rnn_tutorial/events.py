@@ -189,7 +189,8 @@ class Run:
         log_dir: The folder that was taken, a `pathlib.Path`.
         path: The event file, an absolute `pathlib.Path`; None where there is none.
         broken: True once nothing can be written any more.
-        listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and blob
+        listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
+            blob
             sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
     """
 

@@ -32,11 +32,24 @@ FLAT = curve(*[1.0 - 0.002 * epoch for epoch in range(12)])
 RANDOM = np.random.default_rng(0)
 KERNEL = RANDOM.uniform(-0.3, 0.3, (16, 64))
 
-# Rule, arguments that are sick, the severity, arguments that are not, and a threshold that turns the first into the second.
+# Rule, arguments that are sick, the severity, arguments that are not, and a threshold that turns the first into the
+# second.
 CASES = {
     "nan": (diagnosis.nan, ({**FALLING, 12: NAN},), "severe", (FALLING,), {}),
-    "nan in gradients, got over": (diagnosis.nan, (FALLING, curve(0, 3, *[0] * 10)), "warning", (FALLING, curve(0, 0)), {}),
-    "exploding loss": (diagnosis.exploding, (curve(1, 2, 50, 1e6),), "severe", (curve(1, 1.5, 0.5),), {"loss_growth": 1e7}),
+    "nan in gradients, got over": (
+        diagnosis.nan,
+        (FALLING, curve(0, 3, *[0] * 10)),
+        "warning",
+        (FALLING, curve(0, 0)),
+        {},
+    ),
+    "exploding loss": (
+        diagnosis.exploding,
+        (curve(1, 2, 50, 1e6),),
+        "severe",
+        (curve(1, 1.5, 0.5),),
+        {"loss_growth": 1e7},
+    ),
     "exploding gradient": (
         diagnosis.exploding,
         (FALLING, curve(1, 1, 1, 500, 1)),
@@ -44,7 +57,13 @@ CASES = {
         (FALLING, curve(1, 5, 20)),
         {"norm_growth": 1000},
     ),
-    "exploding gradient, clipped": (diagnosis.exploding, (FALLING, curve(1, 1, 500), curve(0, 0, 3)), "note", (FALLING,), {}),
+    "exploding gradient, clipped": (
+        diagnosis.exploding,
+        (FALLING, curve(1, 1, 500), curve(0, 0, 3)),
+        "note",
+        (FALLING,),
+        {},
+    ),
     "vanishing": (
         diagnosis.vanishing,
         (curve(1e-2, 1e-6, 1e-6, 1e-6), np.geomspace(1e-6, 1, 20)),
@@ -54,7 +73,13 @@ CASES = {
     ),
     "vanishing, learned all the same": (diagnosis.vanishing, (curve(1e-6), None, 0.8), "note", (curve(1.0),), {}),
     "no_learning": (diagnosis.no_learning, (FLAT,), "severe", (FALLING,), {"least_fall": 0.01}),
-    "no_learning, a little": (diagnosis.no_learning, (curve(1, 0.95, 0.94, 0.94, 0.94),), "warning", (FLAT, curve(0.3)), {}),
+    "no_learning, a little": (
+        diagnosis.no_learning,
+        (curve(1, 0.95, 0.94, 0.94, 0.94),),
+        "warning",
+        (FLAT, curve(0.3)),
+        {},
+    ),
     "oscillating": (
         diagnosis.oscillating,
         (curve(1, 0.5, 0.9, 0.4, 0.8, 0.4, 0.9, 0.4, 0.8, 0.5, 0.9, 0.4),),
@@ -97,7 +122,13 @@ CASES = {
         ({},),
         {},
     ),
-    "saturated in the end": (diagnosis.saturated, ({"hidden": curve(0, 0, 0, 1, 1)},), "note", ({"hidden": curve(0)},), {}),
+    "saturated in the end": (
+        diagnosis.saturated,
+        ({"hidden": curve(0, 0, 0, 1, 1)},),
+        "note",
+        ({"hidden": curve(0)},),
+        {},
+    ),
     "dead_units": (diagnosis.dead_units, (np.full((8, 5), 1e-8),), "severe", (KERNEL,), {"smallest": 1e-9}),
     "dead_units, some": (
         diagnosis.dead_units,
@@ -119,8 +150,20 @@ CASES = {
         ({}, curve(table(KERNEL), table(2 * KERNEL))),
         {},
     ),
-    "initial_variance": (diagnosis.initial_variance, (table(50 * KERNEL),), "warning", (table(KERNEL),), {"factor": 500}),
-    "initial_variance, small": (diagnosis.initial_variance, (table(KERNEL / 1e4),), "warning", (table(np.zeros(9)),), {}),
+    "initial_variance": (
+        diagnosis.initial_variance,
+        (table(50 * KERNEL),),
+        "warning",
+        (table(KERNEL),),
+        {"factor": 500},
+    ),
+    "initial_variance, small": (
+        diagnosis.initial_variance,
+        (table(KERNEL / 1e4),),
+        "warning",
+        (table(np.zeros(9)),),
+        {},
+    ),
     "overtrained": (
         diagnosis.overtrained,
         (curve(1, 0.5, 0.4, *[0.41] * 9),),
@@ -135,7 +178,13 @@ CASES = {
         (FALLING, FALLING),
         {"ratio": 0.1},
     ),
-    "copies_last_input": (diagnosis.copies_last_input, (curve(0.1, 0.8, 0.9),), "warning", (curve(0.1),), {"threshold": 0.95}),
+    "copies_last_input": (
+        diagnosis.copies_last_input,
+        (curve(0.1, 0.8, 0.9),),
+        "warning",
+        (curve(0.1),),
+        {"threshold": 0.95},
+    ),
 }
 
 
@@ -180,11 +229,13 @@ def test_how_much_an_answer_is_the_last_input():
     assert diagnosis.likeness_to_last_input(last, truth, last) == 1
     assert diagnosis.likeness_to_last_input(truth, truth, last) == 0
     assert diagnosis.likeness_to_last_input((truth + last) / 2, truth, last) == pytest.approx(0.5)
-    assert math.isnan(diagnosis.likeness_to_last_input(truth, last, last))
+    assert diagnosis.likeness_to_last_input(truth - 1e6, truth, last) == pytest.approx(0.5, abs=1e-4)
+    assert math.isnan(diagnosis.likeness_to_last_input(last, last, last))
 
 
 def test_a_diagnosis_is_ordered_and_complete():
-    """The most severe first; each finding with the tag of its own layer; what is known to be NaN is not judged further."""
+    """The most severe first; each finding with the tag of its own layer; what is known to be NaN is not judged
+    further."""
     run = diagnosis.RunData("by hand")
     run.scalars = {"loss": FLAT, "gradient_flow_ratio/lstm": curve(1e-7, 1e-7), "saturation/lstm/input": curve(1, 1)}
     run.scalars["saturation/lstm/candidate"] = curve(1, 1)
@@ -201,6 +252,15 @@ def test_a_diagnosis_is_ordered_and_complete():
     run.scalars["loss"] = {**FLAT, 12: NAN}
     assert {one.rule for one in diagnosis.diagnose(run)} == {"nan"}
     assert diagnosis.diagnose(diagnosis.RunData("empty")) == []
+
+
+def test_a_recurrent_kernel_that_is_never_used_is_not_sick():
+    """Letters one at a time: nothing goes from step to step, so that this kernel has no gradient."""
+    run = diagnosis.RunData("by hand")
+    run.scalars = {"loss": FALLING, "update_ratio/cell/recurrent_kernel": curve(0, 0, 0)}
+    assert [one.rule for one in diagnosis.diagnose(run)] == ["frozen"]
+    run.tensors["rnn/cell/grad_flow"] = curve(np.ones(1))
+    assert diagnosis.diagnose(run) == []
 
 
 # Runs
@@ -236,14 +296,11 @@ class Watched:
 def watched(tmp_path_factory):
     """One run with everything on, and one without."""
     folder = tmp_path_factory.mktemp("health") / "run"
-    bare, model = network(), network()
+    bare = network()
     bare.fit(X, Y, **FIT)
-    keras.utils.set_random_seed(1)
-    model.set_weights(network().get_weights())
     probe = (X[:8], Y[:8])
     check = HealthCheck(folder, probe)
-    keras.utils.set_random_seed(1)
-    model = network()
+    model = network()  # seeds all that is random
     model.fit(X, Y, callbacks=[*callbacks.observe(folder, probe, pictures=False), check], **FIT)
     return Watched(folder, model, check, bare)
 
@@ -296,7 +353,9 @@ def test_the_tags_of_a_health_check(watched, read_values, our_event_file):
 
 def test_what_a_model_answers_for_the_measure(watched):
     """The answers are those of `predict`; an input that cannot be compared gives None."""
-    np.testing.assert_allclose(recurrent.answers(watched.model, X[:8]), watched.model.predict(X[:8], verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        recurrent.answers(watched.model, X[:8]), watched.model.predict(X[:8], verbose=0), rtol=1e-5
+    )
     assert health.copies_last_input(watched.model, X[:8], np.arange(8)) is None
     assert health.copies_last_input(watched.model, X[:8, 0], Y[:8]) is None
 
@@ -419,7 +478,7 @@ def test_folders_that_are_no_run(tmp_path, capsys):
         assert str(folder) in capsys.readouterr().err
     by_hand(tmp_path / "several" / "a")
     by_hand(tmp_path / "several" / "b", FLAT)
-    with pytest.raises(ValueError, match="folder must be that of one run; .* holds 2: a, b"):
+    with pytest.raises(ValueError, match=r"folder must be that of one run; .* holds 2: a, b"):
         diagnosis.read(tmp_path / "several")
 
 

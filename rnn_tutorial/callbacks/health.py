@@ -14,14 +14,14 @@ _SPACING = 1.1
 class HealthCheck(Observer):
     """Say what `diagnosis` finds: each finding once, when it appears, and what is left of them at the end.
 
-    It judges what the other callbacks of the fit with the same `log_dir` record, and the losses that Keras reports; alone
-    it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; there the end has a
-    summary. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN apart, only once they have
-    found the same twice. `observe` leaves it out, because that one only records: nothing is lost, for `rnn-tutorial diagnose`
-    says the same of the recorded run later.
+    It judges what the other callbacks of the fit with the same `log_dir` record, and the losses that Keras reports;
+    alone it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; there the
+    end has a summary. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN apart, only
+    once they have found the same twice. `observe` leaves it out, because that one only records: nothing is lost, for
+    `rnn-tutorial diagnose` says the same of the recorded run later.
 
-    With a probe whose targets are of the same kind as its input it also writes `copies_last_input`: 1 where the answers are
-    the last input, 0 where they are as far from it as the truth is, see `diagnosis.likeness_to_last_input`.
+    With a probe whose targets are of the same kind as its input it also writes `copies_last_input`: 1 where the
+    answers are the last input, 0 where they are the truth, see `diagnosis.likeness_to_last_input`.
 
     Example:
     >>> probe = x[:32], y[:32]
@@ -32,7 +32,8 @@ class HealthCheck(Observer):
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
         probe: A fixed batch (x, y) for `copies_last_input`, or None.
         every: Look at every so many epochs.
-        stop_on: Names of the rules, out of `diagnosis.WHILE_TRAINING`, at whose finding of a severity of "warning" or more
+        stop_on: Names of the rules, out of `diagnosis.WHILE_TRAINING`, at whose finding of a severity of "warning" or
+            more
             training ends. Never, by default.
 
     Raises:
@@ -104,11 +105,13 @@ class HealthCheck(Observer):
         if self._last is None:
             return
         self.findings = diagnosis.diagnose(self._record)
-        count = {severity: 0 for severity in diagnosis.SEVERITIES}
+        count = dict.fromkeys(diagnosis.SEVERITIES, 0)
         for finding in self.findings:
             count[finding.severity] += 1
         summary = ", ".join(f"{number} {severity}" for severity, number in count.items() if number) or "no findings"
-        quiet.tell(f"HealthCheck of {self.run.log_dir}: {summary}" + (":" if count["severe"] + count["warning"] else "."))
+        quiet.tell(
+            f"HealthCheck of {self.run.log_dir}: {summary}" + (":" if count["severe"] + count["warning"] else ".")
+        )
         for finding in self.findings:
             if finding.severity != "note":
                 quiet.tell(f"  {finding}")
@@ -157,6 +160,7 @@ def copies_last_input(model, x, y):
 def _markdown(finding):
     where = f" in `{finding.layer}`" if finding.layer else ""
     return (
-        f"**{finding.severity}: {finding.rule}**{where}, epochs {finding.epochs[0]} to {finding.epochs[1]}. {finding.cause} "
+        f"**{finding.severity}: {finding.rule}**{where}, epochs {finding.epochs[0]} to "
+        f"{finding.epochs[1]}. {finding.cause} "
         f"{finding.advice} Look at {finding.tab}, `{finding.tag}`."
     )
