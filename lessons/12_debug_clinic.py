@@ -37,8 +37,8 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, figures, models
-from rnn_tutorial.callbacks import base, health
+from rnn_tutorial import callbacks, data, diagnosis, figures, models, recurrent
+from rnn_tutorial.callbacks import base
 
 # %% [markdown]
 # ## The waiting room
@@ -138,16 +138,12 @@ class Answers(base.Observer):
     def finish(self):
         if self.epoch is None:
             return
-        said = self.model(self.x, training=False)
-        series = {
-            "truth": self.y[:, 0],
-            "forecast": keras.ops.convert_to_numpy(said)[:, 0],
-            "the day before": self.x[:, -1, 0],
-        }
+        said, truth, before = recurrent.answers(self.model, self.x)[:, 0], self.y[:, 0], self.x[:, -1, 0]
+        series = {"truth": truth, "forecast": said, "the day before": before}
         picture = figures.lines({name: values[:50] for name, values in series.items()}, "answers", "day", "measurement")
         self.run.image("answers", figures.png(picture), self.epoch)
-        likeness = health.copies_last_input(self.model, self.x, self.y)
-        if likeness is not None:
+        likeness = diagnosis.likeness_to_last_input(said, truth, before)
+        if np.isfinite(likeness):
             self.run.scalar("copies_last_input", likeness, self.epoch)
 
 
