@@ -207,7 +207,7 @@ SICK = {
     "overfitting": (_classifier((64, 64), rate=3e-3), _digits(150, wrong=0.3), 30, {"overfitting"}),
     "validation_too_good": (forecaster, _easier, EPOCHS, {"validation_too_good"}),
     "copies_last_input": (forecaster, seasonal(make=walk), EPOCHS, {"copies_last_input"}),
-    "underfitting": (lambda: forecaster(keras.optimizers.Adam(3e-4), units=4), seasonal(), 8, {"underfitting"}),
+    "underfitting": (lambda: forecaster(keras.optimizers.Adam(1e-3), units=4), seasonal(), 8, {"underfitting"}),
     "overtrained": (
         lambda: forecaster(cell="gru"),
         seasonal(make=lambda rng, days: season(rng, days, noise=1.0)),

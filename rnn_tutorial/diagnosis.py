@@ -313,7 +313,7 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     )
 
 
-def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
+def underfitting(loss, *, done=0.5, still=0.1, learned=0.1, least_epochs=5):
     """Training ends while the loss is still high and still falling.
 
     A "note", for how low it can come nobody knows who does not know the noise. Thresholds as measured by
@@ -323,6 +323,7 @@ def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
         loss: {epoch: training loss}.
         done: Say nothing where the loss has fallen by this part of its first value.
         still: The part of its whole fall that happened in the last quarter.
+        learned: A loss that has fallen by less than this part is a case for `no_learning`.
         least_epochs: Say nothing of shorter runs.
     """
     epochs, values = _finite(loss)
@@ -330,7 +331,7 @@ def underfitting(loss, *, done=0.5, still=0.1, least_epochs=5):
         return None
     fallen = values[0] - values[-1]
     late = values[-1 - max(1, len(values) // 4)] - values[-1]
-    if not 0 < fallen < done * values[0] or late < still * fallen:
+    if not learned * values[0] <= fallen < done * values[0] or late < still * fallen:
         return None
     return Finding(
         "note",

@@ -344,8 +344,8 @@ def test_what_is_judged_in_memory_is_what_is_judged_from_the_file(watched):
 
 def test_the_tags_of_a_health_check(watched, read_values, our_event_file):
     written = read_values(our_event_file(watched.folder))
-    assert set(written["text"]) == {"health"}
-    assert max(written["text"]["health"]) == 3
+    assert set(written["text"]) - {"health"} == {"health/summary"}
+    assert set(written["text"]["health/summary"]) == {3}
     assert set(written["scalars"]["copies_last_input"]) == {0, 1, 2, 3}
     expected = health.copies_last_input(watched.model, X[:8], Y[:8])
     assert written["scalars"]["copies_last_input"][3] == pytest.approx(expected, rel=1e-5)
@@ -397,8 +397,9 @@ def test_a_finding_is_told_once_and_stops_only_who_asks(exploded, read_values, o
     assert len(told) == 2  # when it appeared, and in the summary
     assert told[0].startswith(f"HealthCheck, epoch {first}: severe: nan")
     assert any("as stop_on=('nan',) asks for" in line for line in lines)
-    text = read_values(our_event_file(folder))["text"]["health"]
-    assert "severe: nan" in text[first].item().decode()
+    text = read_values(our_event_file(folder))["text"]
+    assert "**severe: nan**" in text["health"][first].item().decode()
+    assert "**At the end: 1 severe.**" in text["health/summary"][first].item().decode()
 
 
 def test_training_goes_on_by_default(tmp_path, recorded_warnings):

@@ -15,8 +15,8 @@ class HealthCheck(Observer):
     """Say what `diagnosis` finds: each finding once, when it appears, and what is left of them at the end.
 
     It judges what the other callbacks of the fit with the same `log_dir` record, and the losses that Keras reports;
-    alone it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; there the
-    end has a summary. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN apart, only
+    alone it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; the end has
+    a summary, `health/summary`. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN apart, only
     once they have found the same twice. `observe` leaves it out, because that one only records: nothing is lost, for
     `rnn-tutorial diagnose` says the same of the recorded run later.
 
@@ -116,7 +116,7 @@ class HealthCheck(Observer):
             if finding.severity != "note":
                 quiet.tell(f"  {finding}")
         text = [f"**At the end: {summary}.**", *map(_markdown, self.findings)]
-        self.run.text("health", "\n\n".join(text), self._last)
+        self.run.text("health/summary", "\n\n".join(text), self._last)
 
     def close(self):
         """Listen no more."""
