@@ -16,9 +16,9 @@ class HealthCheck(Observer):
 
     It judges what the other callbacks of the fit with the same `log_dir` record, and the losses that Keras reports;
     alone it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; the end has
-    a summary, `health/summary`. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN apart, only
-    once they have found the same twice. `observe` leaves it out, because that one only records: nothing is lost, for
-    `rnn-tutorial diagnose` says the same of the recorded run later.
+    a summary, `health/summary`. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN
+    apart, only once they have found the same twice. `observe` leaves it out, because that one only records: nothing is
+    lost, for `rnn-tutorial diagnose` says the same of the recorded run later.
 
     With a probe whose targets are of the same kind as its input it also writes `copies_last_input`: 1 where the
     answers are the last input, 0 where they are the truth, see `diagnosis.likeness_to_last_input`.
