@@ -762,7 +762,8 @@ def _all(run_data):
         yield standing
         if standing is not None:
             continue
-        moved = update_ratio(updates.get(name, {}), fallen)
+        # An embedding begins near zero, and few of its rows move in a step.
+        moved = update_ratio(updates.get(name, {}), fallen) if name.endswith("kernel") else None
         yield _at(moved, name)
         # Steps that are too long leave nothing of the first weights.
         if moved is None and tables and min(tables) == 0 and name.endswith("kernel"):

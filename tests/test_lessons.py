@@ -664,18 +664,30 @@ def test_12_answers_before_the_lesson_ran(tmp_path, run_lesson):
     [
         ("02_next_letter", "training"),
         ("03_letters_with_memory", "embedding"),
-        ("04_see_a_network", "network"),
         ("05_forecast_sales", "recursive"),
         ("08_exploding_gradients", "global_clipnorm"),
         ("10_inside_the_gates", "lstm"),
         ("10_inside_the_gates", "gru"),
-        ("11_words", "words"),
     ],
 )
 def test_a_diagnosis_gives_no_false_alarm_in_healthy_lessons(lesson, name, run):
     _, folder = lesson(name)
     findings = diagnosis.diagnose(diagnosis.read(folder / run))
     assert [str(finding) for finding in findings if finding.severity != "note"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "rules"),
+    [
+        ("05_forecast_sales", "raw", {"no_learning", "saturated"}),
+        ("07_vanishing_gradients", "simple_rnn", {"vanishing"}),
+        ("08_exploding_gradients", "none", {"nan", "exploding"}),
+    ],
+)
+def test_a_diagnosis_finds_what_is_sick_in_lessons(lesson, name, run, rules):
+    _, folder = lesson(name)
+    findings = diagnosis.diagnose(diagnosis.read(folder / run))
+    assert rules <= {finding.rule for finding in findings if finding.severity != "note"}
 
 
 def test_the_last_lines(tmp_path, capsys):
