@@ -236,7 +236,7 @@ for name, trace in (("untrained", untrained), ("trained", trained)):
 
 # %% [markdown]
 # A saturated gate is sure of itself, and hardly learns any more, because sigmoid is flat there. Some of that is what learning
-# looks like here. Much of it in the first epochs is a sign of trouble.
+# looks like here. Much of it in the first epochs is a sign of trouble; lesson 12 has such a patient.
 #
 # ## The way back
 #

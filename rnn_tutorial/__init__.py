@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rnn_tutorial import (
         callbacks,
         data,
+        diagnosis,
         events,
         figures,
         forecasting,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "callbacks",
     "data",
+    "diagnosis",
     "events",
     "figures",
     "forecasting",

@@ -1,7 +1,8 @@
-"""The program `rnn-tutorial`: letters, a forecast from a CSV file, TensorBoard, and a look at the installation.
+"""The program `rnn-tutorial`: letters, a forecast from a CSV, a diagnosis, TensorBoard, a look at the installation.
 
-It ends with 0 when done, with 2 where what the user gave is wrong, and with 1 after anything else; 3 is kept for what a
-diagnosis will find. Only the standard library is loaded before a command is known, so that `--help` answers at once.
+It ends with 0 when done, with 2 where what the user gave is wrong, with 3 where a diagnosis finds something severe,
+and with 1 after anything else. Only the standard library is loaded before a command is known, so that `--help`
+answers at once.
 """
 
 import argparse
@@ -119,6 +120,9 @@ def _parser():
     board.add_argument(
         "--port", type=_integer(0, 65535), help=f"port to listen on (default: {_USUAL_PORT}, or a free one)"
     )
+    diagnose = command("diagnose", _diagnose, "tell what is wrong with a run, from what it has recorded")
+    diagnose.add_argument("folder", metavar="RUN", type=pathlib.Path, help="folder of a run, or of several")
+    diagnose.add_argument("--json", action="store_true", help="print JSON for another program")
     _add_folder(command("doctor", _doctor, "tell what is installed, what is missing and what to type"))
     return parser
 
@@ -535,6 +539,57 @@ def _terminated_like_interrupted():
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+# diagnose
+
+
+def _diagnose(arguments):
+    from rnn_tutorial import diagnosis
+
+    with _user_input():
+        judged = []
+        for folder in diagnosis.runs(arguments.folder):
+            run_data = diagnosis.read(folder)
+            judged.append((run_data, diagnosis.diagnose(run_data)))
+    if arguments.json:
+        print(json.dumps([_as_json(*one) for one in judged], indent=2, ensure_ascii=False))
+    else:
+        for run_data, findings in judged:
+            _print_findings(run_data, findings)
+    return 3 if any(finding.severity == "severe" for _, findings in judged for finding in findings) else 0
+
+
+def _as_json(run_data, findings):
+    """JSON knows no NaN and no infinity; they are null."""
+
+    def number(value):
+        return value if math.isfinite(value) else None
+
+    found = [
+        {**vars(finding), "numbers": {name: number(float(value)) for name, value in finding.numbers.items()}}
+        for finding in findings
+    ]
+    return {"run": run_data.name, "problems": run_data.problems, "findings": found}
+
+
+def _print_findings(run_data, findings):
+    count = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "nothing found"
+    print(f"{run_data.name}: {count}")
+    for problem in run_data.problems:
+        print(f"  {problem}")
+    rows = [("severity", "rule", "layer", "epochs", "tab", "tag")] if findings else []
+    for finding in findings:
+        first, last = finding.epochs
+        epochs = str(first) if first == last else f"{first}-{last}"
+        rows.append((finding.severity, finding.rule, finding.layer or "-", epochs, finding.tab, finding.tag))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if number:
+            finding = findings[number - 1]
+            print(f"    {finding.cause}\n    {finding.advice}")
+    print()
 
 
 # doctor

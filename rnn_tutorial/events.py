@@ -43,6 +43,36 @@ def is_taken(log_dir):
     return any(pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}"))
 
 
+class BrokenFileError(ValueError):
+    """An event file that breaks off in the middle of a record, or holds something else."""
+
+
+def read(path):
+    """Read the events of a file, without TensorFlow.
+
+    TensorBoard's own reader imports TensorFlow where there is one, and stops silently where a file breaks off.
+
+    Args:
+        path: Path of an event file.
+
+    Yields:
+        TensorBoard's `Event` messages.
+
+    Raises:
+        BrokenFileError: After the last event that is whole, where something else follows.
+    """
+    with open(path, "rb") as file:
+        number = 0
+        while head := file.read(12):
+            length = struct.unpack("<Q", head[:8])[0] if head[8:] == _checksum(head[:8]) else None
+            # A length that is not read as it was written may be anything, also more than there is memory.
+            content = b"" if length is None else file.read(length)
+            if length is None or len(content) < length or file.read(4) != _checksum(content):
+                raise BrokenFileError(f"{path} breaks off after {number} whole records; they were read")
+            number += 1
+            yield event_pb2.Event.FromString(content)
+
+
 def _candidates(log_dir):
     """`log_dir`, `<log_dir>_2`, `<log_dir>_3`, ... in the order in which a run asks for them.
 
@@ -159,12 +189,16 @@ class Run:
         log_dir: The folder that was taken, a `pathlib.Path`.
         path: The event file, an absolute `pathlib.Path`; None where there is none.
         broken: True once nothing can be written any more.
+        listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
+            blob
+            sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
     """
 
     def __init__(self, log_dir):
         self.log_dir = pathlib.Path(log_dir)
         self.broken = False
         self.path: Any = None
+        self.listeners: list[Any] = []
         self._kinds = {}  # tag -> (plugin name, data class)
         self._embeddings = {}  # name -> name of its files
         self._pending = []
@@ -194,6 +228,7 @@ class Run:
         with np.errstate(over="ignore"):  # beyond float32 is infinite to TensorBoard
             tensor = _tensor(np.float32(value))
         self._value(tag, step, tensor, "scalars", summary_pb2.DATA_CLASS_SCALAR)
+        self._tell("scalars", tag, step, float(value))
 
     def histogram(self, tag, values, step):
         """Write the distribution of an array of any shape, shown in Histograms and Distributions.
@@ -203,6 +238,7 @@ class Run:
         """
         table, nonfinite = histogram_buckets(values)
         self._value(tag, step, _tensor(table), "histograms", summary_pb2.DATA_CLASS_TENSOR)
+        self._tell("histograms", tag, step, table)
         return nonfinite
 
     def image(self, tag, png, step):
@@ -312,10 +348,12 @@ class Run:
             content: Bytes for the plugin, constant for the tag: only those of its first event count.
         """
         self._value(tag, step, _tensor(array), plugin, summary_pb2.DATA_CLASS_TENSOR, content)
+        self._tell("tensors", tag, step, array)
 
     def blobs(self, tag, blobs, step, plugin, content=b""):
         """Write a sequence of byte strings for a plugin of TensorBoard; arguments as `tensor`."""
         self._value(tag, step, _strings(blobs), plugin, summary_pb2.DATA_CLASS_BLOB_SEQUENCE, content)
+        self._tell("blobs", tag, step, blobs)
 
     def save(self, name, content):
         """Write bytes to a file beside the event file, all of it or nothing.
@@ -378,6 +416,10 @@ class Run:
             RuntimeWarning,
             stacklevel=4,
         )
+
+    def _tell(self, kind, tag, step, value):
+        for listener in self.listeners:
+            listener(kind, tag, step, value)
 
     def _value(self, tag, step, tensor, plugin, data_class, content=b""):
         if not isinstance(tag, str):

@@ -206,6 +206,22 @@ def look(model, x, y=None, sample_weight=None, flow=True):
     return looks
 
 
+def answers(model, x):
+    """What a model says, dropout and its like off, and nothing in it changed by the asking.
+
+    Unlike `model.predict` this makes no function that stays with the model, and a stateful layer keeps its state.
+
+    Args:
+        model: A built `keras.Model`.
+        x: A batch, as the model takes it.
+
+    Returns:
+        Its outputs, NumPy.
+    """
+    with _left_as_it_was(model), keras.StatelessScope():
+        return tree.map_structure(ops.convert_to_numpy, model(x, **_off(model.call)))
+
+
 def spectral_radius(layer):
     """Largest absolute eigenvalue of the matrix that takes the hidden state from one step to the next.
 

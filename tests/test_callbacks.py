@@ -23,6 +23,7 @@ from rnn_tutorial import callbacks, diagrams, figures, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
+    HealthCheck,
     LearningCurves,
     ModelDiagram,
     StateHeatmaps,
@@ -558,6 +559,7 @@ CALLBACKS = [
     WeightHeatmaps,
     with_probe(GradientFlow),
     with_probe(StateHeatmaps),
+    with_probe(HealthCheck),
     with_probe(observe),
 ]
 

@@ -1,6 +1,8 @@
 """The lessons: run to their end without a screen, and their variables and event files say what the text says."""
 
 import argparse
+import contextlib
+import io
 import os
 import pathlib
 import re
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
-from rnn_tutorial import events
+from rnn_tutorial import diagnosis, events
 from rnn_tutorial import lesson as shared
 
 LESSONS = pathlib.Path(__file__).parent.parent / "lessons"
@@ -85,6 +87,7 @@ def test_every_lesson_has_a_test():
         "09_memory_race",
         "10_inside_the_gates",
         "11_words",
+        "12_debug_clinic",
     ]
 
 
@@ -558,6 +561,133 @@ def test_04_says_what_is_wrong_with_the_data(tmp_path, run_lesson, monkeypatch, 
         run_lesson("04_see_a_network", tmp_path / "logs", "--data", "cifar")
     assert "cifar" in capsys.readouterr().err
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.fixture(scope="module")
+def clinic(run_lesson, lesson_logs):
+    """Variables of lesson 12, its folder, and what it printed."""
+    folder, printed = lesson_logs / "12_debug_clinic", io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        v = run_lesson("12_debug_clinic", folder)
+    return v, folder, printed.getvalue()
+
+
+def test_12_six_are_sick_and_one_is_healthy(clinic):
+    v, _, _ = clinic
+    noise = v["NOISE"] ** 2
+    run = {illness: diagnosis.read(v["runs"][patient]) for patient, illness in v["patients"].items()}
+    assert sorted(run) == sorted(v["ILLNESSES"])
+    end = {illness: min(one.scalars["val_loss"].values()) for illness, one in run.items() if illness != "exploding"}
+    assert end["leak"] < 0.8 * noise
+    assert noise < end["healthy"] < 2 * noise
+    assert noise < end["copy"] < 3 * noise
+    assert min(end["shuffled"], end["dead"], end["scaler"]) > 2 * end["healthy"]
+    assert not np.isfinite(run["exploding"].scalars["loss"][v["settings"].epochs - 1])
+    likeness = {illness: max(one.scalars.get("copies_last_input", {0: -1}).values()) for illness, one in run.items()}
+    assert likeness["copy"] > 0.6 > 0.45 > likeness["healthy"]
+    assert min(run["scaler"].scalars[f"saturation/lstm/{gate}"][0] for gate in SATURATION["lstm"]) > 0.8
+    assert run["shuffled"].scalars["saturation/lstm/candidate"][0] < 0.2
+
+
+def test_12_what_a_diagnosis_finds_by_itself(clinic):
+    v, _, printed = clinic
+    named = {illness for patient, illness in v["patients"].items() if v["named"](illness, v["findings"][patient])}
+    assert named == set(v["ILLNESSES"]) - {"leak"}
+    assert v["by_itself"] == 6
+    assert "`diagnose` names 6 of the seven by itself" in printed
+
+
+def test_12_gives_nothing_away(clinic):
+    """Not in folders, files, tags or texts; nor in what is printed, where each line is about all patients or none."""
+    v, folder, printed = clinic
+    words = "|".join(v["ILLNESSES"])
+    assert sorted(path.name for path in folder.iterdir()) == ["clinic.json", *(f"patient_{n}" for n in range(1, 8))]
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*")]
+    tags = {patient: tags_of(path) for patient, path in v["runs"].items()}
+    for text in (*files, *(tag for kinds in tags.values() for kind in kinds.values() for tag in kind)):
+        assert not re.search(words.replace("copy|", ""), text), text
+        assert "copy" not in text
+    lines = [line for line in printed.splitlines() if line.startswith("patient ")]
+    assert [re.sub(r"\d", "#", line).split(",")[0] for line in lines] == ["patient #: examined"] * 7
+    after = printed.partition("patient 1")[2]
+    assert not re.search(rf"\b({words})\b", after), after
+    assert "NaN" not in after
+    expected = watched({"lstm": RECURRENT, "output": DENSE}, pictures=False)
+    expected["scalars"] = expected["scalars"] | {"copies_last_input"}
+    expected["images"] = {f"{kind}_picture/lstm" for kind in ("states", "gates")} | {"answers"}
+    may_miss = {"copies_last_input"}  # what is NaN is as far from one answer as from any other
+    for patient, kinds in tags.items():
+        for kind in expected:
+            assert expected[kind] - kinds[kind] <= may_miss, patient
+            assert kinds[kind] <= expected[kind], patient
+        assert set(kinds) == set(expected)
+
+
+def test_12_says_right_or_wrong_and_trains_nothing(clinic, run_lesson, capsys):
+    v, folder, _ = clinic
+    before = sorted(folder.rglob("*"))
+    for patient, illness in v["patients"].items():
+        assert v["check"](str(patient), illness)
+        assert capsys.readouterr().out.startswith(f"Right: patient {patient} is '{illness}'")
+        for other in set(v["ILLNESSES"]) - {illness}:
+            assert not v["check"](str(patient), other)
+            told = capsys.readouterr().out
+            assert told.startswith(f"No: patient {patient} is not '{other}'")
+            assert "Against it: " in told
+    with pytest.raises(SystemExit) as end:
+        run_lesson("12_debug_clinic", folder, "--answer", "1", v["patients"][1], "--seed", "5")
+    assert not end.value.code
+    assert capsys.readouterr().out.startswith("Right: patient 1")
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (("8", "leak"), "--answer: the patient must be one of 1, 2, 3, 4, 5, 6, 7, received '8'"),
+        (("1", "flu"), "--answer: the illness must be one of leak, scaler, .*, healthy, received 'flu'"),
+    ],
+)
+def test_12_wrong_answers_are_told_with_those_allowed(clinic, run_lesson, answer, message):
+    with pytest.raises(SystemExit, match=message):
+        run_lesson("12_debug_clinic", clinic[1], "--answer", *answer)
+
+
+def test_12_answers_before_the_lesson_ran(tmp_path, run_lesson):
+    with pytest.raises(SystemExit, match=r"there is no .*clinic\.json: run the lesson once without --answer"):
+        run_lesson("12_debug_clinic", tmp_path, "--answer", "1", "leak")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("02_next_letter", "training"),
+        ("03_letters_with_memory", "embedding"),
+        ("05_forecast_sales", "recursive"),
+        ("08_exploding_gradients", "global_clipnorm"),
+        ("10_inside_the_gates", "lstm"),
+        ("10_inside_the_gates", "gru"),
+    ],
+)
+def test_a_diagnosis_gives_no_false_alarm_in_healthy_lessons(lesson, name, run):
+    _, folder = lesson(name)
+    findings = diagnosis.diagnose(diagnosis.read(folder / run))
+    assert [str(finding) for finding in findings if finding.severity != "note"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "rules"),
+    [
+        ("05_forecast_sales", "raw", {"no_learning", "saturated"}),
+        ("07_vanishing_gradients", "simple_rnn", {"vanishing"}),
+        ("08_exploding_gradients", "none", {"nan", "exploding"}),
+    ],
+)
+def test_a_diagnosis_finds_what_is_sick_in_lessons(lesson, name, run, rules):
+    _, folder = lesson(name)
+    findings = diagnosis.diagnose(diagnosis.read(folder / run))
+    assert rules <= {finding.rule for finding in findings if finding.severity != "note"}
 
 
 def test_the_last_lines(tmp_path, capsys):

@@ -50,7 +50,8 @@ def test_the_check_for_heavy_modules_sees_them(run_python):
 
 
 @pytest.mark.parametrize(
-    "module", ["events", "figures", "data", "data.digits", "data.letters", "data.sales", "forecasting", "quiet"]
+    "module",
+    ["diagnosis", "events", "figures", "data", "data.digits", "data.letters", "data.sales", "forecasting", "quiet"],
 )
 def test_modules_that_do_without_keras_do_not_load_it(run_python, module):
     assert not loaded(run_python, f"import rnn_tutorial.{module}") & {"keras", "tensorflow", "jax", "torch"}
@@ -112,7 +113,9 @@ def test_no_file_imports_pyplot():
     assert imports_of("", "matplotlib.pyplot", "pylab") == set()
 
 
-@pytest.mark.parametrize("place", ["events.py", "figures.py", "quiet.py", "lesson.py", "checks.py", "cli.py"])
+@pytest.mark.parametrize(
+    "place", ["diagnosis.py", "events.py", "figures.py", "quiet.py", "lesson.py", "checks.py", "cli.py"]
+)
 def test_files_without_keras_at_their_head(place):
     if not (PACKAGE / place).exists():
         assert place == "cli.py"
@@ -130,6 +133,7 @@ def test_data_flows_one_way():
     inside = {name for name in imports(PACKAGE / "events.py") if name.startswith(ours)}
     assert inside == {f"{ours}checks", f"{ours}quiet"}
     assert imports_of("events.py", "keras") == set()
+    assert {name for name in imports(PACKAGE / "diagnosis.py") if name.startswith(ours)} == {f"{ours}events"}
     assert imports_of("figures.py", "rnn_tutorial", "keras") == set()
     for place in ("models.py", "data", "naming.py", "autodiff.py"):
         assert imports_of(place, callbacks, f"{ours}events", f"{ours}figures", f"{ours}diagrams") == set()

@@ -162,3 +162,9 @@ def test_10_two_units_are_four_corners(solution):
     assert images_of(folder / "two_units") == {f"states_picture/gru/{letter}" for letter in "abcd"}
     assert v["accuracies"]["gru", 2] > 0.95
     assert set(v["padded"]) == {1, 2, 10, 20}
+
+
+def test_12_what_heals_and_what_does_not(solution):
+    v, _, _ = solution("12_debug_clinic")
+    assert v["by_bias"][-2.0][-1] < v["by_bias"][-6.0][-1]
+    assert v["by_width"][2] < 0.09 < 1.5 * v["by_width"][8]

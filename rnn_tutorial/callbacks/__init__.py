@@ -4,6 +4,7 @@ from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
 from rnn_tutorial.callbacks.flow import GradientFlow
 from rnn_tutorial.callbacks.gradients import GradientHistograms
+from rnn_tutorial.callbacks.health import HealthCheck
 from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
 from rnn_tutorial.callbacks.observe import observe
 from rnn_tutorial.callbacks.projector import EmbeddingProjector
@@ -15,6 +16,7 @@ __all__ = [
     "EmbeddingProjector",
     "GradientFlow",
     "GradientHistograms",
+    "HealthCheck",
     "LearningCurves",
     "ModelDiagram",
     "SampledText",

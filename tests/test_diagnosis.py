@@ -1,0 +1,512 @@
+"""The diagnosis: each rule on curves made by hand, runs read back from their files, and what a watched run is told.
+
+Runs made sick on purpose are those of lesson 12, see test_lessons.py; many more at several seeds are measured by
+`benchmarks/diagnosis.py`.
+"""
+
+import dataclasses
+import json
+import math
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from rnn_tutorial import callbacks, cli, diagnosis, events, recurrent
+from rnn_tutorial.callbacks import HealthCheck, health
+
+NAN = float("nan")
+
+
+def curve(*values):
+    return dict(enumerate(values))
+
+
+def table(values):
+    return events.histogram_buckets(np.asarray(values, dtype="float64"))[0]
+
+
+FALLING = curve(1.0, 0.6, 0.4, 0.3, 0.25, 0.22, 0.2, 0.19, 0.18, 0.17, 0.17, 0.17)
+FLAT = curve(*[1.0 - 0.002 * epoch for epoch in range(12)])
+RANDOM = np.random.default_rng(0)
+KERNEL = RANDOM.uniform(-0.3, 0.3, (16, 64))
+
+# Rule, arguments that are sick, the severity, arguments that are not, and a threshold that turns the first into the
+# second.
+CASES = {
+    "nan": (diagnosis.nan, ({**FALLING, 12: NAN},), "severe", (FALLING,), {}),
+    "nan in gradients, got over": (
+        diagnosis.nan,
+        (FALLING, curve(0, 3, *[0] * 10)),
+        "warning",
+        (FALLING, curve(0, 0)),
+        {},
+    ),
+    "exploding loss": (
+        diagnosis.exploding,
+        (curve(1, 2, 50, 1e6),),
+        "severe",
+        (curve(1, 1.5, 0.5),),
+        {"loss_growth": 1e7},
+    ),
+    "exploding gradient": (
+        diagnosis.exploding,
+        (FALLING, curve(1, 1, 1, 500, 1)),
+        "warning",
+        (FALLING, curve(1, 5, 20)),
+        {"norm_growth": 1000},
+    ),
+    "exploding gradient, clipped": (
+        diagnosis.exploding,
+        (FALLING, curve(1, 1, 500), curve(0, 0, 3)),
+        "note",
+        (FALLING,),
+        {},
+    ),
+    "vanishing": (
+        diagnosis.vanishing,
+        (curve(1e-2, 1e-6, 1e-6, 1e-6), np.geomspace(1e-6, 1, 20)),
+        "warning",
+        (curve(1e-6, 0.1, 0.1, 0.1),),
+        {"threshold": 1e-7},
+    ),
+    "vanishing, learned all the same": (diagnosis.vanishing, (curve(1e-6), None, 0.8), "note", (curve(1.0),), {}),
+    "no_learning": (diagnosis.no_learning, (FLAT,), "severe", (FALLING,), {"least_fall": 0.01}),
+    "no_learning, a little": (
+        diagnosis.no_learning,
+        (curve(1, 0.95, 0.94, 0.94, 0.94),),
+        "warning",
+        (FLAT, curve(0.3)),
+        {},
+    ),
+    "oscillating": (
+        diagnosis.oscillating,
+        (curve(1, 0.5, 0.9, 0.4, 0.8, 0.4, 0.9, 0.4, 0.8, 0.5, 0.9, 0.4),),
+        "warning",
+        (FALLING,),
+        {"rise": 1.0},
+    ),
+    "overfitting": (
+        diagnosis.overfitting,
+        (FALLING, curve(1, 0.7, 0.5, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)),
+        "warning",
+        (FALLING, FALLING),
+        {"worse": 1.0},
+    ),
+    "underfitting": (
+        diagnosis.underfitting,
+        (curve(1.0, 0.96, 0.92, 0.88, 0.84, 0.8),),
+        "note",
+        (FALLING,),
+        {"still": 0.9},
+    ),
+    "saturated": (
+        diagnosis.saturated,
+        ({"input": curve(1, 1, 1), "candidate": curve(0.95, 1, 1), "output": curve(0, 0, 0)},),
+        "warning",
+        ({"input": curve(0, 0.1, 0.5), "candidate": curve(0, 0, 0.2)},),
+        {"share": 1.1},
+    ),
+    "saturated, all": (
+        diagnosis.saturated,
+        ({"update": curve(1, 1), "candidate": curve(1, 1)},),
+        "severe",
+        ({"update": curve(0, 0)},),
+        {},
+    ),
+    "saturated, one gate on purpose": (
+        diagnosis.saturated,
+        ({"forget": curve(1, 1), "candidate": curve(0, 0)},),
+        "note",
+        ({},),
+        {},
+    ),
+    "saturated in the end": (
+        diagnosis.saturated,
+        ({"hidden": curve(0, 0, 0, 1, 1)},),
+        "note",
+        ({"hidden": curve(0)},),
+        {},
+    ),
+    "dead_units": (diagnosis.dead_units, (np.full((8, 5), 1e-8),), "severe", (KERNEL,), {"smallest": 1e-9}),
+    "dead_units, some": (
+        diagnosis.dead_units,
+        (np.repeat([[0.0], [0.5]], 4, axis=0) * np.ones(5),),
+        "warning",
+        (np.full((4, 3), NAN),),
+        {"share": 0.6},
+    ),
+    "spectral_radius": (diagnosis.spectral_radius, (curve(1.0, 2.5),), "note", (curve(2.5, 1.0),), {"high": 3.0}),
+    "spectral_radius, small": (diagnosis.spectral_radius, (curve(0.1),), "note", (curve(1.0),), {"low": 0.05}),
+    "update_ratio, long": (diagnosis.update_ratio, (curve(2, 2, 2, 2),), "warning", (curve(1e-3, 1e-3),), {"high": 3}),
+    "update_ratio, short": (diagnosis.update_ratio, (curve(1e-8, 1e-8),), "warning", (curve(1e-8), 0.9), {"low": 1e-9}),
+    "frozen": (diagnosis.frozen, (curve(0, 0, 0),), "warning", (curve(0, 1e-5),), {}),
+    "frozen at zero": (diagnosis.frozen, ({}, curve(table(np.zeros(9)))), "severe", ({}, curve(table(KERNEL))), {}),
+    "frozen, not trained": (
+        diagnosis.frozen,
+        ({}, curve(table(KERNEL), table(KERNEL))),
+        "note",
+        ({}, curve(table(KERNEL), table(2 * KERNEL))),
+        {},
+    ),
+    "initial_variance": (
+        diagnosis.initial_variance,
+        (table(50 * KERNEL),),
+        "warning",
+        (table(KERNEL),),
+        {"factor": 500},
+    ),
+    "initial_variance, small": (
+        diagnosis.initial_variance,
+        (table(KERNEL / 1e4),),
+        "warning",
+        (table(np.zeros(9)),),
+        {},
+    ),
+    "overtrained": (
+        diagnosis.overtrained,
+        (curve(1, 0.5, 0.4, *[0.41] * 9),),
+        "note",
+        (FALLING,),
+        {"least_epochs": 20},
+    ),
+    "validation_too_good": (
+        diagnosis.validation_too_good,
+        (FALLING, {epoch: value / 5 for epoch, value in FALLING.items()}),
+        "warning",
+        (FALLING, FALLING),
+        {"ratio": 0.1},
+    ),
+    "copies_last_input": (
+        diagnosis.copies_last_input,
+        (curve(0.1, 0.8, 0.9),),
+        "warning",
+        (curve(0.1),),
+        {"threshold": 0.95},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_on_curves_made_by_hand(name):
+    rule, sick, severity, healthy, threshold = CASES[name]
+    finding = rule(*sick)
+    assert finding.severity == severity
+    assert finding.rule == rule.__name__ == name.split(",")[0].split()[0]
+    assert finding.cause.endswith(".")
+    assert finding.advice.endswith(".")
+    assert all(math.isfinite(number) or number != number for number in finding.numbers.values())
+    assert rule(*healthy) is None
+    if threshold:
+        assert rule(*sick, **threshold) is None
+
+
+def test_every_rule_is_tested_and_has_a_source():
+    assert {case[0].__name__ for case in CASES.values()} == set(diagnosis.RULES)
+    for rule in diagnosis.RULES.values():
+        assert any(word in rule.__doc__ for word in ("19", "20", "easured", "no threshold"))
+    assert set(diagnosis.WHILE_TRAINING) < set(diagnosis.RULES)
+
+
+def test_the_numbers_of_a_finding():
+    """By hand: the epochs in which it shows, and the evidence."""
+    loss = {**FALLING, 12: NAN, 13: NAN}
+    assert diagnosis.nan(loss).epochs == (12, 13)
+    assert diagnosis.exploding(curve(1, 2, 50, 1e6)).numbers["loss_growth"] == 1e6
+    vanished = diagnosis.vanishing(curve(1e-6), np.array([1e-4, 1e-3, 0.02, 0.5, 1.0, NAN]))
+    assert (vanished.numbers["steps_reached"], vanished.numbers["steps"]) == (3, 5)
+    assert diagnosis.fall(curve(2.0, 1.5, 1.0, 0.5)) == pytest.approx(0.75)
+    assert diagnosis.fall(curve(-1.0, -2.0)) is None
+    assert diagnosis.fall(curve(1.0, NAN)) is None
+    validation = curve(1, 0.7, 0.5, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+    assert diagnosis.overfitting(FALLING, validation).numbers["best_epoch"] == 2
+    assert diagnosis.overfitting(FALLING, validation).numbers["last"] == 0.85
+
+
+def test_how_much_an_answer_is_the_last_input():
+    truth, last = np.array([1.0, 2.0, 4.0]), np.array([0.0, 2.0, 2.0])
+    assert diagnosis.likeness_to_last_input(last, truth, last) == 1
+    assert diagnosis.likeness_to_last_input(truth, truth, last) == 0
+    assert diagnosis.likeness_to_last_input((truth + last) / 2, truth, last) == pytest.approx(0.5)
+    assert diagnosis.likeness_to_last_input(truth - 1e6, truth, last) == pytest.approx(0.5, abs=1e-4)
+    assert math.isnan(diagnosis.likeness_to_last_input(last, last, last))
+
+
+def test_a_diagnosis_is_ordered_and_complete():
+    """The most severe first; each finding with the tag of its own layer; what is known to be NaN is not judged
+    further."""
+    run = diagnosis.RunData("by hand")
+    run.scalars = {"loss": FLAT, "gradient_flow_ratio/lstm": curve(1e-7, 1e-7), "saturation/lstm/input": curve(1, 1)}
+    run.scalars["saturation/lstm/candidate"] = curve(1, 1)
+    run.tensors["rnn/lstm/grad_flow"] = curve(np.geomspace(1e-7, 1, 10))
+    found = diagnosis.diagnose(run)
+    assert [(one.severity, one.rule, one.layer) for one in found] == [
+        ("severe", "no_learning", ""),
+        ("severe", "saturated", "lstm"),
+        ("warning", "vanishing", "lstm"),
+    ]
+    assert found[1].tag in run.scalars
+    assert found[2].tag == "gradient_flow_picture/lstm"
+    assert diagnosis.diagnose(run, ["vanishing"]) == found[2:]
+    run.scalars["loss"] = {**FLAT, 12: NAN}
+    assert {one.rule for one in diagnosis.diagnose(run)} == {"nan"}
+    assert diagnosis.diagnose(diagnosis.RunData("empty")) == []
+
+
+def test_a_recurrent_kernel_that_is_never_used_is_not_sick():
+    """Letters one at a time: nothing goes from step to step, so that this kernel has no gradient."""
+    run = diagnosis.RunData("by hand")
+    run.scalars = {"loss": FALLING, "update_ratio/cell/recurrent_kernel": curve(0, 0, 0)}
+    assert [one.rule for one in diagnosis.diagnose(run)] == ["frozen"]
+    run.tensors["rnn/cell/grad_flow"] = curve(np.ones(1))
+    assert diagnosis.diagnose(run) == []
+
+
+# Runs
+
+
+X = RANDOM.normal(size=(48, 6, 2)).astype("float32")
+Y = X.sum(axis=(1, 2), keepdims=True)[:, 0] / 4
+FIT = {"validation_split": 0.25, "epochs": 4, "batch_size": 12, "verbose": 0}
+
+
+def network(learning_rate=0.1):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 2), name="x"),
+            keras.layers.LSTM(4, dropout=0.2, stateful=False, name="cell"),
+            keras.layers.Dense(1, name="head"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(learning_rate), "mse", metrics=["mae"])
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    folder: object
+    model: object
+    health: object
+    bare: object
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """One run with everything on, and one without."""
+    folder = tmp_path_factory.mktemp("health") / "run"
+    bare = network()
+    bare.fit(X, Y, **FIT)
+    probe = (X[:8], Y[:8])
+    check = HealthCheck(folder, probe)
+    model = network()  # seeds all that is random
+    model.fit(X, Y, callbacks=[*callbacks.observe(folder, probe, pictures=False), check], **FIT)
+    return Watched(folder, model, check, bare)
+
+
+def test_looking_changes_nothing(watched):
+    ours, theirs = (
+        [np.asarray(v).tobytes() for v in (*model.weights, *model.optimizer.variables)]
+        for model in (watched.model, watched.bare)
+    )
+    assert ours == theirs
+    assert repr(watched.model.history.history) == repr(watched.bare.history.history)
+
+
+def test_a_run_is_read_as_it_was_written(watched, read_values, our_event_file):
+    run = diagnosis.read(watched.folder)
+    history = watched.model.history.history
+    for name in ("loss", "val_loss", "mae", "val_mae"):
+        np.testing.assert_allclose([run.scalars[name][epoch] for epoch in range(4)], history[name], rtol=1e-6)
+    written = read_values(our_event_file(watched.folder))
+    for tag, steps in written["scalars"].items():
+        assert run.scalars[tag] == {step: float(value) for step, value in steps.items()}
+    for tag, steps in written["histograms"].items():
+        for step, value in steps.items():
+            np.testing.assert_array_equal(run.histograms[tag][step], value)
+    assert {f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_cell", "grad_flow_above")} == set(run.tensors)
+    flow = recurrent.gradient_flow(watched.model, X[:8], Y[:8])["cell"]
+    np.testing.assert_allclose(run.tensors["rnn/cell/grad_flow"][3], flow.hidden, rtol=1e-4)
+    header, frame = run.blobs["rnn/cell/states"][3]
+    assert (header["names"], frame.shape) == (["hidden", "cell"], (2, 4, 6))
+    trace = recurrent.trace(watched.model, X[:1])["cell"]
+    np.testing.assert_allclose(frame[0], trace.hidden[0].T, atol=2e-3)
+    assert run.problems == []
+
+
+def test_what_is_judged_in_memory_is_what_is_judged_from_the_file(watched):
+    from_file = diagnosis.diagnose(diagnosis.read(watched.folder))
+    assert [(one.severity, one.rule, one.layer) for one in watched.health.findings] == [
+        (one.severity, one.rule, one.layer) for one in from_file
+    ]
+
+
+def test_the_tags_of_a_health_check(watched, read_values, our_event_file):
+    written = read_values(our_event_file(watched.folder))
+    assert set(written["text"]) - {"health"} == {"health/summary"}
+    assert set(written["text"]["health/summary"]) == {3}
+    assert set(written["scalars"]["copies_last_input"]) == {0, 1, 2, 3}
+    expected = health.copies_last_input(watched.model, X[:8], Y[:8])
+    assert written["scalars"]["copies_last_input"][3] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_a_model_answers_for_the_measure(watched):
+    """The answers are those of `predict`; an input that cannot be compared gives None."""
+    np.testing.assert_allclose(
+        recurrent.answers(watched.model, X[:8]), watched.model.predict(X[:8], verbose=0), rtol=1e-5
+    )
+    assert health.copies_last_input(watched.model, X[:8], np.arange(8)) is None
+    assert health.copies_last_input(watched.model, X[:8, 0], Y[:8]) is None
+
+    class Repeats(keras.layers.Layer):
+        def call(self, x):
+            return x[:, -1, 1:]
+
+    repeats = keras.Sequential([keras.Input((6, 2)), Repeats()])
+    assert health.copies_last_input(repeats, X, Y) == 1
+
+
+def test_asking_leaves_a_stateful_layer_as_it_is():
+    model = keras.Sequential([keras.Input(batch_shape=(4, 3, 2)), keras.layers.GRU(3, stateful=True)])
+    before = np.asarray(model.layers[0].states[0])
+    recurrent.answers(model, X[:4, :3])
+    np.testing.assert_array_equal(np.asarray(model.layers[0].states[0]), before)
+
+
+@pytest.fixture(scope="module")
+def exploded(tmp_path_factory, recorded_warnings):
+    """A run that becomes NaN, which it is told at once, and stopped for."""
+    folder = tmp_path_factory.mktemp("exploded") / "run"
+    model = network(learning_rate=1e6)
+    check = HealthCheck(folder, stop_on=("nan",))
+    lines = []
+    with pytest.MonkeyPatch.context() as patch, recorded_warnings():
+        patch.setattr(health.quiet, "tell", lines.append)
+        model.fit(X, Y, callbacks=[check], **{**FIT, "epochs": 30})
+    return folder, model, lines
+
+
+def test_a_finding_is_told_once_and_stops_only_who_asks(exploded, read_values, our_event_file):
+    folder, model, lines = exploded
+    stopped = len(model.history.epoch)
+    assert stopped < 30
+    first = next(epoch for epoch in range(stopped) if not np.isfinite(model.history.history["loss"][epoch]))
+    assert stopped == first + 1
+    told = [line for line in lines if ": nan" in line]
+    assert len(told) == 2  # when it appeared, and in the summary
+    assert told[0].startswith(f"HealthCheck, epoch {first}: severe: nan")
+    assert any("as stop_on=('nan',) asks for" in line for line in lines)
+    text = read_values(our_event_file(folder))["text"]
+    assert "**severe: nan**" in text["health"][first].item().decode()
+    assert "**At the end: 1 severe.**" in text["health/summary"][first].item().decode()
+
+
+def test_training_goes_on_by_default(tmp_path, recorded_warnings):
+    model = network(learning_rate=1e6)
+    with recorded_warnings() as caught:
+        model.fit(X, Y, callbacks=[HealthCheck(tmp_path / "run")], **{**FIT, "epochs": 6})
+    assert len(model.history.epoch) == 6
+    assert [str(warning.message) for warning in caught if warning.category is RuntimeWarning] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stop_on": ("NaN",)}, "stop_on must hold names out of 'nan', 'exploding', .*, received 'NaN'"),
+        ({"stop_on": "underfitting"}, "stop_on must hold names out of .*, received 'underfitting'"),
+        ({"probe": X}, r"probe must be None or a batch \(x, y\), received ndarray"),
+        ({"every": 0}, "every must be an integer of at least 1, received 0"),
+    ],
+)
+def test_wrong_arguments_are_told_before_training(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HealthCheck(tmp_path / "run", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probe_that_does_not_fit_is_told_before_training(tmp_path, watched):
+    with pytest.raises(ValueError, match="probe: x must have the shape"):
+        watched.model.fit(X, Y, callbacks=[HealthCheck(tmp_path / "run", (X[:4, :2], Y[:4]))], **FIT)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Reading
+
+
+def test_a_plain_run_of_keras(tmp_path):
+    """As far as its data go: losses, metrics, and weights as histograms."""
+    model = network(learning_rate=1e6)
+    model.fit(X, Y, callbacks=[keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)], **FIT)
+    run = diagnosis.read(tmp_path)
+    assert {"loss", "val_loss", "mae", "val_mae"} <= set(run.scalars)
+    assert any(tag.startswith("weights/") and tag.endswith("kernel") for tag in run.histograms)
+    assert diagnosis.diagnose(run)[0].rule == "nan"
+    assert cli.main(["diagnose", str(tmp_path)]) == 3
+
+
+def by_hand(folder, loss=FALLING):
+    with events.Run(folder / "train") as run:
+        for epoch, value in loss.items():
+            run.scalar("epoch_loss", value, epoch)
+    return folder
+
+
+def test_a_file_that_breaks_off(tmp_path, our_event_file):
+    """Half a record at its end, or a byte that has changed: read up to there, and said."""
+    path = our_event_file(by_hand(tmp_path / "run") / "train")
+    content = path.read_bytes()
+    path.write_bytes(content[:-7])
+    run = diagnosis.read(tmp_path / "run")
+    assert run.scalars["loss"] == pytest.approx({epoch: FALLING[epoch] for epoch in range(11)})
+    (problem,) = run.problems
+    assert f"{path} breaks off after 12 whole records" in problem
+    path.write_bytes(content[:-7] + bytes([content[-7] ^ 1]) + content[-6:])
+    assert len(diagnosis.read(tmp_path / "run").scalars["loss"]) == 11
+    path.write_bytes(b"\xff" * 40)  # a length beyond all memory
+    assert diagnosis.read(tmp_path / "run").scalars == {}
+    path.write_bytes(b"")
+    assert diagnosis.read(tmp_path / "run").problems == []
+
+
+def test_folders_that_are_no_run(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("nothing")
+    for folder in (tmp_path, tmp_path / "missing", tmp_path / "notes.txt"):
+        with pytest.raises(ValueError, match="folder must") as caught:
+            diagnosis.read(folder)
+        assert str(folder) in str(caught.value)
+        assert cli.main(["diagnose", str(folder)]) == 2
+        assert str(folder) in capsys.readouterr().err
+    by_hand(tmp_path / "several" / "a")
+    by_hand(tmp_path / "several" / "b", FLAT)
+    with pytest.raises(ValueError, match=r"folder must be that of one run; .* holds 2: a, b"):
+        diagnosis.read(tmp_path / "several")
+
+
+def test_two_files_in_one_folder(tmp_path):
+    folder = by_hand(tmp_path / "run")
+    os.utime(next((folder / "train").iterdir()), (1, 1))
+    (folder / "train" / "events.out.tfevents.1.x").write_bytes(b"")
+    run = diagnosis.read(folder)
+    assert len(run.scalars["loss"]) == 12  # ours, though it is older
+    assert "holds 2 event files" in run.problems[0]
+
+
+# The command
+
+
+def test_the_command_judges_each_run(tmp_path, capsys):
+    by_hand(tmp_path / "healthy")
+    assert cli.main(["diagnose", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'healthy'}: nothing found\n\n"
+    by_hand(tmp_path / "sick", {**FALLING, 12: NAN})
+    assert cli.main(["diagnose", str(tmp_path)]) == 3
+    printed = capsys.readouterr().out
+    assert f"{tmp_path / 'healthy'}: nothing found" in printed
+    assert f"{tmp_path / 'sick'}: 1 finding\n  severity  rule  layer  epochs  tab          tag\n" in printed
+    assert "  severe    nan   -      12      Time Series  epoch_loss\n" in printed
+    assert cli.main(["diagnose", str(tmp_path / "sick"), "--json"]) == 3
+    ((run),) = json.loads(capsys.readouterr().out)
+    assert run["run"] == str(tmp_path / "sick")
+    assert (run["findings"][0]["rule"], run["findings"][0]["epochs"]) == ("nan", [12, 12])
+    assert cli.main(["diagnose"]) == 2
