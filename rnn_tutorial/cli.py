@@ -290,6 +290,7 @@ def _forecast(arguments):
         window = _window(len(series), arguments.window, horizon)
         outputs = forecasting.choose_outputs(len(series), window, horizon)
         x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
+    seasonal = forecasting.is_seasonal(len(series), window)
     _tell_plan(series, arguments.window, window, outputs, horizon)
     with _claimed(arguments.output) as folder:
         quiet.start_keras()
@@ -304,7 +305,10 @@ def _forecast(arguments):
         model = forecasting.train(
             series,
             horizon=outputs,
-            callbacks=[_progress(arguments.epochs), *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:]))],
+            callbacks=[
+                _progress(arguments.epochs, seasonal),
+                *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:])),
+            ],
             **chosen,
         )
         predicted = forecasting.forecast(model, series, horizon)
@@ -406,12 +410,12 @@ def _remove_empty(folders):
             folder.rmdir()
 
 
-def _progress(epochs):
+def _progress(epochs, may_stop):
     """A callback that shows one bar for all epochs, or, where no terminal is, one line."""
     import keras
 
     if not sys.stdout.isatty():
-        print(f"Training for {epochs} epoch{'s' * (epochs != 1)}.", flush=True)
+        print(f"Training for {'at most ' * may_stop}{epochs} epoch{'s' * (epochs != 1)}.", flush=True)
         return keras.callbacks.Callback()
     bar = keras.utils.Progbar(epochs, unit_name="epoch", stateful_metrics=["val_mae"])
     return keras.callbacks.LambdaCallback(

@@ -498,7 +498,7 @@ def interval(series, predicted, coverage=0.8, **arguments):
     if last + 1 - first < _FEWEST_ORIGINS:
         return None
     if window >= 2 * SEASON and not is_seasonal(first, window):
-        window = choose_window(first, horizon)
+        window = choose_window(first)
     if not is_seasonal(first, window) and _training_windows(first, window, 1) == 0:
         return None
     # A later month that is not positive has no ratio.
