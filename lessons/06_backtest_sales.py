@@ -221,20 +221,11 @@ print(f"exponential smoothing on that year: {measured['exponential_smoothing'][-
 past, actual = history[folds - 1]
 with events.Run(settings.log_dir / "pictures") as run:
     shown = {name: forecasts[name, folds - 1] for name in [*compared, "lstm, direct"]}
-    lesson.show(run, "last_fold", figures.forecast(past.iloc[-48:], shown, unit=series.name, actual=actual))
-    picture = figures.spread(
-        {method: [[fold["mase"]] for fold in measured[method]] for method in ranking[:8]},
-        [str(fold) for fold in range(folds)],
-        title="the eight best methods, fold by fold",
-        x_axis="fold",
-        y_axis="MASE",
-        baseline=(1.0, "as last year, in the past"),
-    )
-    lesson.show(run, "mase", picture)
+    lesson.show(run, "last_fold", figures.forecast(past.iloc[-24:], shown, unit=series.name, actual=actual))
 
 # %% [markdown]
 # - **Images**, run `pictures`: `last_fold` shows the last year, with what four methods made of it; the crosses are what came. Which of
-#   them misses the season, which one the growth? `mase` has the eight best methods, the best one on the left.
+#   them misses the season, which one the growth?
 # - **HParams**, *Table View*: a row a method. Sort by `mase`, then by `seconds`: what does a better forecast cost?
 # - **Time Series**, `mase`: the step is the fold. Is the same method best in every year?
 #

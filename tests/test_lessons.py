@@ -283,7 +283,7 @@ def test_06_events(lesson):
             "hparams": {"_hparams_/session_start_info", "_hparams_/experiment"},
             "scalars": {"mae", "mase", "smape", "seconds"},
         }
-    assert tags_of(folder / "pictures") == {"images": {"last_fold", "mase"}}
+    assert tags_of(folder / "pictures") == {"images": {"last_fold"}}
 
 
 def test_06_a_file_that_is_too_short(tmp_path, run_lesson):
