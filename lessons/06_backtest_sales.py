@@ -2,9 +2,9 @@
 """06 · Backtest the forecast
 
 **What you will see:** sales with a trend, a season and noise, forecast twelve months ahead from several points in the past, each
-time from what was known then. Four simple forecasts stand beside SimpleRNN, LSTM and GRU, and the table of errors is not
-flattering for the networks: one series is too little to learn from. Then the same LSTM idea with two things added, and what
-they are worth. At the end a split that cheats, wins, and proves nothing.
+time from what was known then. Four simple forecasts stand beside SimpleRNN, LSTM and GRU, for which one series is little to
+learn from, and beside an LSTM with two things added: a good forecast to begin with, and practice on other series. At the end a
+split that cheats, wins, and proves nothing.
 
 **Takes** about 45 seconds.
 """
