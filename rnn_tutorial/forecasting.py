@@ -501,16 +501,16 @@ def interval(series, predicted, coverage=0.8, **arguments):
         window = choose_window(first)
     if not is_seasonal(first, window) and _training_windows(first, window, 1) == 0:
         return None
-    # A later month that is not positive has no ratio.
-    log = takes_logarithm(series.iloc[:first]) and bool((series > 0).all())
     network = Network(window=window, **arguments)
-    errors = []
+    made, actual = [], []
     for origin in range(first, last + 1):
         if (origin - first) % SEASON == 0:
             model = network.train(series.iloc[:origin], horizon)
-        made = forecast(model, series.iloc[:origin], horizon).to_numpy()
-        actual = series.iloc[origin : origin + horizon].to_numpy(dtype="float64")
-        errors.append(np.abs(np.log(actual / made)) if log else np.abs(actual - made))
+        made.append(forecast(model, series.iloc[:origin], horizon).to_numpy())
+        actual.append(series.iloc[origin : origin + horizon].to_numpy(dtype="float64"))
+    # What is not positive has no ratio.
+    log = takes_logarithm(series.iloc[:first]) and min(np.min(made), np.min(actual), predicted.min()) > 0
+    errors = np.abs(np.log(actual) - np.log(made) if log else np.subtract(actual, made))  # (origins, horizon)
     place = min(len(errors), int(np.ceil(coverage * (len(errors) + 1)))) - 1
     reach = np.maximum.accumulate(np.sort(errors, axis=0)[place])  # (horizon,)
     if log:
