@@ -158,7 +158,7 @@ print(f"{'if the line goes on':20}" + "".join(f"{value:10.1f}" for value in expe
 
 # %% [markdown]
 # Drift is exact: these sales *are* a straight line, and whoever knows that needs no network. The LSTM was told nothing of lines
-# and found this one from a handful of windows. What it is really worth shows where sales have seasons and noise.
+# and found this one from a handful of windows. What it is really worth shows where sales have seasons and noise: lesson 06.
 #
 # Is it luck? The same from other first weights:
 

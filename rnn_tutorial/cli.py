@@ -32,6 +32,7 @@ _LARGEST_SEED = 2**32 - 1  # the largest one that NumPy takes
 _LETTER_EPOCHS = 500
 _FORECAST_EPOCHS = 200
 _FORECAST_FILES = ("forecast.csv", "forecast.png", "model.keras")
+_COVERAGE = 0.8
 _RUN = "run"
 _HOST = "127.0.0.1"
 _USUAL_PORT = 6006
@@ -136,8 +137,10 @@ def _add_letters_arguments(parser):
 def _add_forecast_arguments(parser):
     parser.add_argument("file", metavar="FILE.csv", help="a column of months and a column of numbers, a row per month")
     parser.add_argument("--horizon", type=_integer(1), default=3, help="months to forecast (default: 3)")
-    parser.add_argument("--window", type=_integer(2), help="months the network reads (default: 12 if there are enough)")
-    _add_training(parser, "epochs of training", _FORECAST_EPOCHS)
+    parser.add_argument(
+        "--window", type=_integer(2), help="months the network reads (default: two to four years if there are enough)"
+    )
+    _add_training(parser, "epochs of training at most", _FORECAST_EPOCHS)
     parser.add_argument("--date", metavar="COL", help="column of the months, its name or position (default: found)")
     parser.add_argument("--value", metavar="COL", help="column of the numbers, its name or position (default: found)")
     parser.add_argument(
@@ -291,33 +294,66 @@ def _forecast(arguments):
         window = _window(len(series), arguments.window, horizon)
         outputs = forecasting.choose_outputs(len(series), window, horizon)
         x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
-    print(f"Read {len(series)} months of {series.name!r}, {_month(series.index[0])} to {_month(series.index[-1])}.")
-    if arguments.window is None and window < forecasting.LONGEST_WINDOW:
-        print(f"That is too short to read {forecasting.LONGEST_WINDOW} months at once; the network reads {window}.")
-    if horizon > 1:
-        print(f"It forecasts {'all months at once' if outputs == horizon else 'one month, and that repeatedly'}.")
+    seasonal = forecasting.is_seasonal(len(series), window)
+    _tell_plan(series, arguments.window, window, outputs, horizon)
     with _claimed(arguments.output) as folder:
         quiet.start_keras()
         from rnn_tutorial import callbacks
 
+        chosen = {
+            "window": window,
+            "epochs": arguments.epochs,
+            "seed": arguments.seed,
+            "practice": forecasting.PRACTICE,
+        }
         model = forecasting.train(
             series,
-            window,
             horizon=outputs,
-            epochs=arguments.epochs,
-            seed=arguments.seed,
-            callbacks=[_progress(arguments.epochs), *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:]))],
+            callbacks=[
+                _progress(arguments.epochs, seasonal),
+                *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:])),
+            ],
+            **chosen,
         )
-        forecasts = {
-            "forecast": forecasting.forecast(model, series, horizon),
-            **forecasting.baselines(series, horizon),
-        }
-        _check_finite(forecasts["forecast"])
-        _save_forecast(folder, model, series, forecasts)
-    _print_table(forecasts)
+        predicted = forecasting.forecast(model, series, horizon)
+        _check_finite(predicted)
+        ends = forecasting.interval(series, predicted, _COVERAGE, **chosen)
+        forecasts = {"forecast": predicted, **forecasting.baselines(series, horizon)}
+        _save_forecast(folder, model, series, forecasts, ends)
+    _print_table(forecasts, ends)
+    _tell_interval(ends)
     print(f"\n{', '.join(_FORECAST_FILES)} are in {folder}. To see how the network learned:")
     print(f"  tensorboard --logdir {shlex.quote(str(folder))}")
     return 0
+
+
+def _tell_plan(series, asked, window, outputs, horizon):
+    """Say what was read and how it will be forecast, before that takes its time."""
+    from rnn_tutorial import forecasting
+
+    print(f"Read {len(series)} months of {series.name!r}, {_month(series.index[0])} to {_month(series.index[-1])}.")
+    if series.nunique() == 1:
+        print("All months are the same; the forecast is the same, too, and the network learns nothing from them.")
+    if forecasting.is_seasonal(len(series), window):
+        log = forecasting.takes_logarithm(series)
+        print(
+            f"The network reads {window // 12} years at once, "
+            f"{'as logarithms: the seasons grow with the level' if log else 'as they are'}; "
+            "it practises on made-up series first."
+        )
+        return
+    if asked is None and window < forecasting.LONGEST_WINDOW:
+        print(f"That is too short to read {forecasting.LONGEST_WINDOW} months at once; the network reads {window}.")
+    if horizon > 1:
+        print(f"It forecasts {'all months at once' if outputs == horizon else 'one month, and that repeatedly'}.")
+
+
+def _tell_interval(ends):
+    share = f"{_COVERAGE:.0%}"
+    if ends is None:
+        print(f"\nNo interval around the forecast: the series is too short to see how wrong {share} of forecasts were.")
+    else:
+        print(f"\nlower to upper: {share} of the forecasts of this kind that were tried on the past were as close.")
 
 
 def _window(months, asked, horizon):
@@ -378,12 +414,12 @@ def _remove_empty(folders):
             folder.rmdir()
 
 
-def _progress(epochs):
+def _progress(epochs, may_stop):
     """A callback that shows one bar for all epochs, or, where no terminal is, one line."""
     import keras
 
     if not sys.stdout.isatty():
-        print(f"Training for {epochs} epoch{'s' * (epochs != 1)}.", flush=True)
+        print(f"Training for {'at most ' * may_stop}{epochs} epoch{'s' * (epochs != 1)}.", flush=True)
         return keras.callbacks.Callback()
     bar = keras.utils.Progbar(epochs, unit_name="epoch", stateful_metrics=["val_mae"])
     return keras.callbacks.LambdaCallback(
@@ -396,15 +432,16 @@ def _check_finite(forecast):
         raise ArithmeticError(f"the network's forecast is not a finite number: {forecast.tolist()}")
 
 
-def _save_forecast(folder, model, series, forecasts):
+def _save_forecast(folder, model, series, forecasts, ends):
     """Write all files or none: what is not finished is in a folder of its own."""
     import pandas as pd
 
     from rnn_tutorial import figures
 
-    table = pd.DataFrame(forecasts)
+    table = pd.DataFrame(_columns(forecasts, ends))
     table.index = [_month(month) for month in table.index]
-    picture = figures.png(figures.forecast(series, forecasts, unit=str(series.name)))
+    band = None if ends is None else (*ends, f"{_COVERAGE:.0%} interval")
+    picture = figures.png(figures.forecast(series, forecasts, unit=str(series.name), band=band))
     with tempfile.TemporaryDirectory(prefix=".unfinished", dir=folder) as unfinished:
         csv, png, keras_file = (pathlib.Path(unfinished, name) for name in _FORECAST_FILES)
         table.to_csv(csv, index_label="date", lineterminator="\n")
@@ -414,8 +451,16 @@ def _save_forecast(folder, model, series, forecasts):
             path.replace(folder / path.name)
 
 
-def _print_table(forecasts):
+def _columns(forecasts, ends):
+    """The columns of the table: the forecast, its ends beside it, the baselines."""
+    first, *others = forecasts
+    between = {} if ends is None else dict(zip(("lower", "upper"), ends, strict=True))
+    return {first: forecasts[first], **between, **{name: forecasts[name] for name in others}}
+
+
+def _print_table(forecasts, ends=None):
     """Print one row a month, with the largest number to four digits and the others to as many decimals."""
+    forecasts = _columns(forecasts, ends)
     largest = max(abs(value) for series in forecasts.values() for value in series)
     decimals = max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 0
     columns = [["month", *map(_month, next(iter(forecasts.values())).index)]]

@@ -361,7 +361,7 @@ def gallery(pictures, title, labels=None, columns=8):
     return figure
 
 
-def forecast(history, forecasts, unit="sales", actual=None, actual_label="actual"):
+def forecast(history, forecasts, unit="sales", actual=None, actual_label="actual", band=None):
     """Draw a series and what several methods make of the months after it.
 
     Args:
@@ -370,6 +370,8 @@ def forecast(history, forecasts, unit="sales", actual=None, actual_label="actual
         unit: What the series counts, for the axis.
         actual: pandas.Series of the true values, where they are known.
         actual_label: What to call them.
+        band: (lower, upper, label), two pandas.Series between which the first forecast's interval is shaded; None
+            draws none.
 
     Returns:
         A matplotlib `Figure`.
@@ -393,6 +395,11 @@ def forecast(history, forecasts, unit="sales", actual=None, actual_label="actual
         )
     if actual is not None:
         axes.plot(_dates(actual), actual.to_numpy(), "x", color="black", markersize=8, label=actual_label, zorder=6)
+    if band is not None:
+        lower, upper, band_label = band
+        axes.fill_between(
+            _dates(lower), lower.to_numpy(), upper.to_numpy(), color=BLUE, alpha=0.2, linewidth=0, label=band_label
+        )
     axes.axvline(_dates(history)[-1], color=GREY, linewidth=0.8)
     axes.set_xlabel("month")
     label, family = legible(unit)

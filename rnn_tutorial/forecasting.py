@@ -1,7 +1,11 @@
-"""Forecasts of a monthly series: a trained network's, the baselines every network must beat, and how wrong each one is.
+"""Forecasts of a monthly series: a trained network's, those every network must beat, and how wrong each one is.
 
 All series are pandas.Series with a PeriodIndex, in their own unit, and so are all forecasts.
 """
+
+import functools
+import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,15 +14,23 @@ from rnn_tutorial import checks
 from rnn_tutorial.data import sales
 
 SEASON = 12  # months
-# A year of months, read at once, where there are two such windows before the months to be forecast.
+# A year of months, read at once by the plain network, where there are two such windows before those to be forecast.
 LONGEST_WINDOW = 12
+# From so many months on, so many are read. Two years and more stay beside the window to learn from.
+_SEASONAL_WINDOWS = ((84, 48), (72, 36), (48, 24))
+_PATIENCE = 20  # epochs
+PRACTICE = 40_000  # made-up series
+_PRACTICE_BATCH = 64
+# Errors that a prediction interval is made of come from at most so many origins, and from no fewer.
+_MOST_ORIGINS, _FEWEST_ORIGINS = 36, 9
 
 
 def choose_window(observations, horizon=1):
-    """Number of months to read: 12 where the series is long enough for that, fewer where it is short.
+    """Number of months to read: whole years where there are enough of them, fewer months where the series is short.
 
-    Long enough is two windows and the horizon. A shorter series is halved: one half to read, the other half to learn
-    from.
+    Four years from 84 months on, three from 72, two from 48: such a window is read by `models.seasonal_forecaster`.
+    A shorter series gives 12 months where it holds two windows and the horizon; a still shorter one is halved, one
+    half to read, the other half to learn from.
 
     Raises:
         ValueError: The series has fewer than horizon + 8 observations.
@@ -26,17 +38,54 @@ def choose_window(observations, horizon=1):
     horizon = checks.integer("horizon", horizon, at_least=1)
     if observations < horizon + 8:
         raise ValueError(f"series must have at least horizon + 8 = {horizon + 8} observations, received {observations}")
+    for months, window in _SEASONAL_WINDOWS:
+        if observations >= months:
+            return window
     return min(LONGEST_WINDOW, (observations - horizon) // 2)
 
 
 def choose_outputs(observations, window, horizon):
-    """Number of months to forecast at once: all of them, or one, to be repeated, where the series is short.
+    """Number of months that the network for such a window forecasts at once.
 
-    All at once leaves fewer windows to learn from, because their targets are longer and must not reach into the
-    validation part; it is chosen where there are at least two training windows for each month.
+    Twelve where it reads whole years. Otherwise all of them, or one, to be repeated, where the series is short: all at
+    once leaves fewer windows to learn from, because their targets are longer and must not reach into the validation
+    part; it is chosen where there are at least two training windows for each month.
     """
     horizon = checks.integer("horizon", horizon, at_least=1)
+    if is_seasonal(observations, window):
+        return SEASON
     return horizon if _training_windows(observations, window, horizon) >= 2 * horizon else 1
+
+
+def is_seasonal(observations, window):
+    """Whether `train` reads a window by whole years: two of them or more, and two years beside them to learn from."""
+    return window >= 2 * SEASON and window % SEASON == 0 and observations >= window + 2 * SEASON
+
+
+def takes_logarithm(series):
+    """Whether seasons and noise grow with the level, so that the logarithm makes them even.
+
+    Guerrero's rule (1993) between its two ends: the spread within a year, or its share of the year's mean, whichever
+    differs less from year to year. Only the months that are given are looked at.
+
+    Args:
+        series: pandas.Series of at least three years for an answer other than False.
+
+    Returns:
+        A bool; False where a month is negative, zero, or below a twentieth of the median.
+    """
+    values = np.asarray(series, dtype="float64")
+    if len(values) < 3 * SEASON or values.min() <= 0.05 * np.median(values) or values.min() <= 0:
+        return False
+    years = values[len(values) % SEASON :].reshape(-1, SEASON)
+    spread, mean = years.std(axis=1), years.mean(axis=1)
+    if not spread.all():
+        return False
+    return bool(_variation(spread / mean) < _variation(spread))
+
+
+def _variation(values):
+    return np.std(values) / np.mean(values)
 
 
 def _training_windows(observations, window, horizon):
@@ -59,21 +108,32 @@ def train(
     seed=0,
     cell="lstm",
     callbacks=(),
+    practice=PRACTICE,
 ):
-    """Train the stacked forecaster on a series, with the last quarter of its windows held back for validation.
+    """Train a forecaster on a series, with the last windows held back for validation.
 
-    The weights of the epoch with the lowest validation loss are kept.
+    A series of four years and more is read by whole years, with the yearly baseline inside the network
+    (`models.seasonal_forecaster`), in logarithms where `takes_logarithm` says so. One series is too little to learn the
+    reading of noise from, so the network first practises on made-up ones (`data.sales.practice`; once a process, about
+    10 s of processor time). Then it trains on the series, until the validation loss has not fallen for 20 epochs. Where
+    no epoch is better on the validation windows, the practised weights stay.
+
+    A shorter series, or another window, trains the plain stack (`models.sales_forecaster`) for all epochs.
+
+    In either case the weights of the epoch with the lowest validation loss are kept.
 
     Args:
         series: pandas.Series with a PeriodIndex.
         window: Months read; None chooses, see `choose_window`.
-        horizon: Months forecast at once. 1 gives a model that `forecast` repeats for more.
-        epochs: Epochs of training.
+        horizon: Months forecast at once by the plain network; the seasonal one always answers twelve. Fewer than
+            asked for are repeated by `forecast`.
+        epochs: Epochs of training at most.
         learning_rate: Step size of Adam.
         batch_size: Windows per training step.
-        seed: Fixes the first weights and the order of the windows.
+        seed: Fixes the first weights, the practice and the order of the windows.
         cell: "simple_rnn", "lstm" or "gru".
-        callbacks: Callbacks for `fit`, such as those of `callbacks.observe`.
+        callbacks: Callbacks for `fit` on the series, such as those of `callbacks.observe`.
+        practice: Number of made-up series that the seasonal network sees before, each once; 0 for none.
 
     Returns:
         The trained, compiled model. `model.history` holds the curves.
@@ -81,30 +141,95 @@ def train(
     Raises:
         ValueError: An argument is not allowed, or the series is too short.
     """
+    return _train(series, {}, window, horizon, epochs, learning_rate, batch_size, seed, cell, callbacks, practice)
+
+
+def _train(
+    series,
+    built,
+    window=None,
+    horizon=1,
+    epochs=200,
+    learning_rate=1e-3,
+    batch_size=32,
+    seed=0,
+    cell="lstm",
+    callbacks=(),
+    practice=PRACTICE,
+):
+    """`train` with the compiled models of earlier calls, {what was asked for: model}, to be used again."""
     import keras  # here, so that the baselines do without it
 
-    from rnn_tutorial import models
+    from rnn_tutorial import lesson, models
     from rnn_tutorial.data import batches
 
     series = _checked(series)
     epochs = checks.integer("epochs", epochs, at_least=1)
     seed = checks.integer("seed", seed, at_least=0)
+    practice = checks.integer("practice", practice, at_least=0)
     if not isinstance(learning_rate, (int, float)) or not learning_rate > 0:
         raise ValueError(f"learning_rate must be a number above 0, received {learning_rate!r}")
     window = choose_window(len(series), horizon) if window is None else checks.integer("window", window, at_least=2)
-    if _training_windows(len(series), window, horizon) == 0:
+    horizon = checks.integer("horizon", horizon, at_least=1)
+    seasonal = is_seasonal(len(series), window)
+    if seasonal:
+        horizon, log = SEASON, takes_logarithm(series)
+    elif _training_windows(len(series), window, horizon) == 0:
         raise ValueError(
             f"series must have more observations for window={window} and horizon={horizon}, received {len(series)}: no "
             "windows are left to train and to validate on; horizon=1 takes fewer, and `forecast` repeats it"
         )
-    (x, y), validation = sales.split(*sales.windows(series, window, horizon))
+    x, y = sales.windows(series, window, horizon)
+    # At least a window to train on is left, however long the targets are.
+    held_back = max(1, min(round(len(x) / 4), len(x) - horizon)) if seasonal else 0.25
+    (x, y), validation = sales.split(x, y, held_back)
     keras.utils.set_random_seed(seed)
-    model = models.sales_forecaster(window=window, horizon=horizon, cell=cell)
-    model.compile(keras.optimizers.Adam(learning_rate), loss="mse", metrics=["mae"])
-    # Patient to the end: it is there to bring the best weights back, not to stop.
-    best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+    key = (window, horizon, cell, seasonal and log, learning_rate)
+    model = built.get(key)
+    if model is None:
+        if seasonal:
+            model = models.seasonal_forecaster(window, cell=cell, log=log)
+        else:
+            model = models.sales_forecaster(window=window, horizon=horizon, cell=cell)
+        # A month that nobody could have foreseen must not outweigh all the others.
+        model.compile(keras.optimizers.Adam(learning_rate), loss="mae" if seasonal else "mse", metrics=["mae"])
+        built[key] = model
+    else:
+        lesson.start_over(model, seed)
+    if not seasonal:
+        # Patient to the end: it is there to bring the best weights back, not to stop.
+        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+        model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
+        return model
+    if practice:
+        model.set_weights(_practised(window, cell, practice, seed))
+    before, loss_before = model.get_weights(), mae(validation[1], keras.ops.convert_to_numpy(model(validation[0])))
+    best = keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE, restore_best_weights=True)
     model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
+    if not min(model.history.history["val_loss"]) < loss_before:
+        model.set_weights(before)
     return model
+
+
+@functools.lru_cache(maxsize=16)
+def _practised(window, cell, samples, seed):
+    """The weights of a seasonal network that has seen made-up series, each once.
+
+    They fit the network with logarithms as well as the one without, since either reads numbers that have no unit.
+    """
+    import keras
+
+    from rnn_tutorial import models
+
+    keras.utils.set_random_seed(seed)
+    months = sales.practice(samples, window + SEASON, seed)
+    x, y = months[:, :window, np.newaxis], months[:, window:]
+    model = models.seasonal_forecaster(window, cell=cell)
+    steps = -(-samples // _PRACTICE_BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
+    model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss="mae")
+    model.fit(x, y, batch_size=_PRACTICE_BATCH, shuffle=False, verbose=0)
+    return model.get_weights()
 
 
 def forecast(model, history, horizon):
@@ -120,7 +245,8 @@ def forecast(model, history, horizon):
         horizon: Number of months to forecast.
 
     Returns:
-        pandas.Series of `horizon` months that follow the history.
+        pandas.Series of `horizon` months that follow the history. A history that never changes is forecast as what
+        it is.
 
     Raises:
         ValueError: An argument is not allowed, or the history is shorter than the window.
@@ -140,6 +266,8 @@ def forecast(model, history, horizon):
     if len(history) < window:
         raise ValueError(f"history must have at least the model's window of {window} months, received {len(history)}")
     values = history.to_numpy(dtype="float64")
+    if np.ptp(values) == 0:
+        return last_value(history, horizon)
     while len(values) < len(history) + horizon:
         x = values[-window:].astype("float32").reshape(1, window, 1)
         # Called, not `predict`: compiling a function for a handful of calls takes longer than the calls.
@@ -175,12 +303,219 @@ def seasonal_naive(history, horizon, season=SEASON):
     return _after(history, np.resize(history.to_numpy()[-season:], horizon))
 
 
+def exponential_smoothing(history, horizon):
+    """Forecast by exponential smoothing with a damped trend, and a season where there are two years to see it in.
+
+    Level, trend and season are means in which the past counts less and less (Holt 1957, Winters 1960; the damped trend
+    is Gardner and McKenzie's, 1985). The season is multiplied where `takes_logarithm` says so, and added elsewhere.
+    Computed by statsmodels, which chooses how fast the past fades by maximum likelihood.
+
+    Raises:
+        ValueError: The history has fewer than 10 months.
+    """
+    from statsmodels.tsa.holtwinters import ExponentialSmoothing
+
+    history = _checked(history)
+    horizon = checks.integer("horizon", horizon, at_least=1)
+    if len(history) < 10:
+        raise ValueError(f"history must have at least 10 months, received {len(history)}")
+    values = history.to_numpy(dtype="float64")
+    if np.ptp(values) == 0:
+        return last_value(history, horizon)
+    season = None if len(values) < 2 * SEASON else "mul" if takes_logarithm(history) else "add"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a search that ends a little early
+        model = ExponentialSmoothing(
+            values,
+            trend="add",
+            damped_trend=True,
+            seasonal=season,
+            seasonal_periods=SEASON if season else None,
+            initialization_method="estimated",
+        )
+        return _after(history, model.fit().forecast(horizon))
+
+
 def baselines(history, horizon):
     """All baselines that a history is long enough for, {method: forecast}."""
+    return {name: method(history, horizon) for name, method in _baselines(len(history)).items()}
+
+
+def _baselines(observations):
     methods = {"last_value": last_value, "drift": drift}
-    if len(history) >= SEASON:
+    if observations >= SEASON:
         methods["seasonal_naive"] = seasonal_naive
-    return {name: method(history, horizon) for name, method in methods.items()}
+    return methods
+
+
+def backtest(series, horizon=12, folds=5, make_model=None, seed=0):
+    """Forecast the last years of a series from what came before them, and measure.
+
+    The origin rolls: the last `folds` times `horizon` months are cut into folds, and each is forecast from all months
+    before it, and from nothing else. Whatever a method learns, scales or chooses it does anew for each fold.
+
+    Example:
+        >>> table = forecasting.backtest(series, folds=3)
+        >>> table.groupby("method")["mase"].mean()
+
+    Args:
+        series: pandas.Series with a PeriodIndex.
+        horizon: Months to forecast.
+        folds: Number of folds, from the oldest to the latest.
+        make_model: What stands beside the baselines: a callable from (history, horizon) to the forecast, a
+            pandas.Series or array, which appears as "model"; or a dict from names to such callables. None is
+            {"lstm": the network of `train`}.
+        seed: Seed of the network of `train`.
+
+    Returns:
+        pandas.DataFrame, one row a fold and method, with the columns method, fold, mae, smape, mase (scaled by the
+        fold's own past) and seconds on the clock to train and forecast. The network's first fold takes longer: it
+        practises.
+
+    Raises:
+        ValueError: An argument is not allowed, the series is too short for the folds, or a forecast has not `horizon`
+            numbers.
+    """
+    rows = []
+    for method, fold, actual, predicted, history, seconds in rolling_forecasts(
+        series, horizon, folds, make_model, seed
+    ):
+        errors = {
+            "mae": mae(actual, predicted),
+            "smape": smape(actual, predicted),
+            "mase": mase(actual, predicted, history),
+        }
+        rows.append({"method": method, "fold": fold, **errors, "seconds": seconds})
+    return pd.DataFrame(rows)
+
+
+def rolling_forecasts(series, horizon=12, folds=5, make_model=None, seed=0):
+    """The forecasts behind `backtest`, one after the other; arguments and errors are the same.
+
+    Yields:
+        (method, fold, actual, predicted, history, seconds); the three in the middle are pandas.Series.
+    """
+    series = _finite(_checked(series))
+    horizon = checks.integer("horizon", horizon, at_least=1)
+    folds = checks.integer("folds", folds, at_least=1)
+    most = (len(series) - horizon - 8) // horizon
+    if most < 1:
+        raise ValueError(
+            f"series must have at least 2 * horizon + 8 = {2 * horizon + 8} months for one fold, received {len(series)}"
+        )
+    if folds > most:
+        raise ValueError(
+            f"folds must be at most {most} for {len(series)} months and horizon={horizon}, so that horizon + 8 = "
+            f"{horizon + 8} months come before the first one, received {folds}"
+        )
+    if make_model is None:
+        make_model = {"lstm": Network(seed=seed)}
+    elif not isinstance(make_model, dict):
+        make_model = {"model": make_model}
+    for name, method in make_model.items():
+        if not callable(method):
+            raise ValueError(f"make_model[{name!r}] must be a callable (history, horizon), received {method!r}")
+    return _rolling(series, horizon, folds, make_model)
+
+
+def _rolling(series, horizon, folds, make_model):
+    for fold in range(folds):
+        origin = len(series) - (folds - fold) * horizon
+        # Copies: what a method does to its history is not seen by the others.
+        actual = series.iloc[origin : origin + horizon]
+        methods = {**make_model, **_baselines(origin), "exponential_smoothing": exponential_smoothing}
+        for name, method in methods.items():
+            history = series.iloc[:origin].copy()
+            began = time.perf_counter()
+            predicted = np.asarray(method(history, horizon), dtype="float64")
+            seconds = time.perf_counter() - began
+            if predicted.shape != (horizon,):
+                raise ValueError(f"make_model[{name!r}] must forecast {horizon} months, received {predicted.shape}")
+            yield name, fold, actual, _after(series.iloc[:origin], predicted), series.iloc[:origin], seconds
+
+
+class Network:
+    """A method for `backtest`: `train` on the history, then `forecast`.
+
+    The compiled training step is kept from one history to the next. What was learned is not: each history starts from
+    new first weights, and from the practice on made-up series.
+
+    Example:
+        >>> forecasting.backtest(series, make_model={"gru": forecasting.Network(cell="gru", window=12)})
+
+    Args:
+        outputs: Months forecast at once by the plain network; None chooses, see `choose_outputs`. 1 is recursive.
+        **arguments: Those of `train`: window, epochs, learning_rate, batch_size, seed, cell, callbacks, practice.
+    """
+
+    def __init__(self, outputs=None, **arguments):
+        self.outputs = outputs
+        self.arguments = arguments
+        self._built: dict = {}
+
+    def train(self, history, horizon):
+        """Return the network trained on a history; the next call may train the same object anew."""
+        window = self.arguments.get("window") or choose_window(len(history), horizon)
+        outputs = self.outputs or choose_outputs(len(history), window, horizon)
+        return _train(history, self._built, **{**self.arguments, "window": window, "horizon": outputs})
+
+    def __call__(self, history, horizon):
+        return forecast(self.train(history, horizon), history, horizon)
+
+
+def interval(series, predicted, coverage=0.8, **arguments):
+    """A lower and an upper end for each month of a forecast, from how wrong the network was in the past.
+
+    As a backtest would, networks are trained on the first part of the series alone, anew every twelve months. Each is
+    asked from every month until the next one is trained, with the months up to there. For each month ahead that gives
+    up to 36 errors, and the end is as far from the forecast as `coverage` of them were at most (the k-th smallest of n,
+    k = coverage * (n + 1) rounded up: split conformal prediction, Lei et al. 2018), and never nearer than for the month
+    before it. With `takes_logarithm` the errors are ratios.
+
+    The interval promises what the past was like: neighbouring origins see much the same errors, so that they are worth
+    fewer than they are, and nothing in it knows of a break to come.
+
+    Args:
+        series: pandas.Series with a PeriodIndex.
+        predicted: The forecast of the months after it.
+        coverage: Share of months that should lie inside, between 0 and 1.
+        **arguments: Those of `train` that the forecast was made with (window, epochs, seed, cell, practice, ...).
+
+    Returns:
+        (lower, upper), two pandas.Series like `predicted`, or None where the series is too short: at least 9 origins
+        with four years before them are needed.
+
+    Raises:
+        ValueError: An argument is not allowed.
+    """
+    series = _finite(_checked(series))
+    if isinstance(coverage, bool) or not isinstance(coverage, (int, float)) or not 0 < coverage < 1:
+        raise ValueError(f"coverage must be a number between 0 and 1, received {coverage!r}")
+    horizon = len(predicted)
+    window = arguments.pop("window", None) or choose_window(len(series), horizon)
+    last = len(series) - horizon  # the last origin with all months known
+    first = max(4 * SEASON, last + 1 - _MOST_ORIGINS)
+    if last + 1 - first < _FEWEST_ORIGINS:
+        return None
+    if window >= 2 * SEASON and not is_seasonal(first, window):
+        window = choose_window(first)
+    if not is_seasonal(first, window) and _training_windows(first, window, 1) == 0:
+        return None
+    network = Network(window=window, **arguments)
+    made, actual = [], []
+    for origin in range(first, last + 1):
+        if (origin - first) % SEASON == 0:
+            model = network.train(series.iloc[:origin], horizon)
+        made.append(forecast(model, series.iloc[:origin], horizon).to_numpy())
+        actual.append(series.iloc[origin : origin + horizon].to_numpy(dtype="float64"))
+    # What is not positive has no ratio.
+    log = takes_logarithm(series.iloc[:first]) and min(np.min(made), np.min(actual), predicted.min()) > 0
+    errors = np.abs(np.log(actual) - np.log(made) if log else np.subtract(actual, made))  # (origins, horizon)
+    place = min(len(errors), int(np.ceil(coverage * (len(errors) + 1)))) - 1
+    reach = np.maximum.accumulate(np.sort(errors, axis=0)[place])  # (horizon,)
+    if log:
+        return predicted * np.exp(-reach), predicted * np.exp(reach)
+    return predicted - reach, predicted + reach
 
 
 def mae(actual, predicted):
@@ -230,6 +565,16 @@ def _checked(series):
     if not isinstance(series, pd.Series) or not isinstance(series.index, pd.PeriodIndex) or len(series) == 0:
         raise ValueError(
             f"series must be a non-empty pandas.Series with a PeriodIndex, received {type(series).__name__}"
+        )
+    return series
+
+
+def _finite(series):
+    wrong = np.flatnonzero(~np.isfinite(series.to_numpy(dtype="float64")))
+    if len(wrong):
+        raise ValueError(
+            f"series must hold finite numbers, received {series.iloc[wrong[0]]} in {series.index[wrong[0]]}, one of "
+            f"{len(wrong)} such months"
         )
     return series
 

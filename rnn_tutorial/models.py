@@ -10,6 +10,9 @@ from keras import layers, ops
 
 from rnn_tutorial import checks
 
+SEASON = 12  # months
+# Of the yearly growth so much is expected to go on; as in the damped trend of Gardner and McKenzie (1985).
+DAMPING = 0.8
 CELLS = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 
@@ -90,6 +93,53 @@ def sales_forecaster(window=12, horizon=1, units=(64, 64), cell="lstm", scale=Tr
     if scale:
         outputs = _unscaling(window, horizon)([outputs, sales])
     return keras.Model(sales, outputs, name="sales_forecaster")
+
+
+def seasonal_forecaster(window=36, units=(32, 32), cell="lstm", log=False):
+    """Build the network that reads whole years of sales and corrects the forecast that a year before would give.
+
+    What comes before the network has no parameters, is taken from the window alone, and so knows nothing of the future:
+    the straight line through the means of the years, and the mean *profile* of a year around it. Together they forecast
+    the year to come, with the growth damped: `baseline`. What they leave unexplained, in units of its own mean size,
+    is what the network reads: an encoder goes through the twelve months of a year, at each of which it sees that month
+    of all years; a decoder goes through the twelve months to come, at each of which it sees the same month of all years
+    and what the encoder remembers (Sutskever, Vinyals and Le 2014, without feeding answers back). What it says is
+    a correction in the same units. The weights of the output begin as zeros: an untrained network forecasts the
+    baseline.
+
+    Example:
+    >>> model = seasonal_forecaster(window=36, log=True)
+
+    Args:
+        window: Number of months read: whole years, at least two.
+        units: Units of the encoder and of the decoder.
+        cell: "simple_rnn", "lstm" or "gru".
+        log: True reads the logarithm of the sales, so that seasons and growth are shares of the level. Months below a
+            thousandth of the window's mean count as that.
+
+    Returns:
+        A model from (batch, window, 1) to the twelve months that follow, (batch, 12), both in the series' own unit.
+
+    Raises:
+        ValueError: An argument is not allowed; the message names it, the value and what is allowed.
+    """
+    window = checks.integer("window", window, at_least=2 * SEASON)
+    if window % SEASON:
+        raise ValueError(f"window must be whole years, a multiple of {SEASON} months, received {window}")
+    units = _sizes("units", units)
+    if len(units) != 2:
+        raise ValueError(f"units must be two numbers, those of the encoder and of the decoder, received {units}")
+    _check_cell(cell)
+    checks.flag("log", log)
+    sales = keras.Input((window, 1), name="sales")
+    seen, baseline, size = _read_years(window, log)(sales)
+    memory = CELLS[cell](units[0], name=cell)(seen)  # (batch, units)
+    memory = layers.RepeatVector(SEASON, name="every_month")(memory)  # (batch, 12, units)
+    ahead = layers.Concatenate(name="month_and_memory")([seen, memory])
+    ahead = CELLS[cell](units[1], return_sequences=True, name=_numbered(cell, 1))(ahead)  # (batch, 12, units)
+    correction = layers.Dense(1, kernel_initializer="zeros", name="output")(ahead)  # (batch, 12, 1)
+    forecast = _corrected(log)([layers.Flatten(name="correction")(correction), baseline, size])
+    return keras.Model(sales, forecast, name="seasonal_forecaster")
 
 
 def word_predictor(vocabulary_size, embedding=64, units=(128,), cell="lstm"):
@@ -220,6 +270,52 @@ def _level_and_spread(sales):
     # A window without any spread is left as it is; dividing by one keeps the unit.
     spread = ops.sqrt(ops.where(variance > 0, variance, ops.ones_like(variance)))
     return last, spread
+
+
+def _read_years(window, log):
+    """Sales -> what the network reads (batch, 12, features), the baseline (batch, 12), and its unit (batch, 1)."""
+    years = window // SEASON
+    sales = keras.Input((window, 1), name="sales")
+    values = sales
+    if log:
+        smallest = 1e-3 * ops.mean(ops.abs(sales), axis=1, keepdims=True)
+        # A window of zeros alone has a logarithm of one.
+        smallest = ops.where(smallest > 0, smallest, ops.ones_like(smallest))
+        values = ops.log(ops.maximum(sales, smallest))
+    values = ops.reshape(values, (-1, years, SEASON))
+    # The level is taken off first: float32 would lose a small season around a large level.
+    level = ops.mean(values[:, -1:, :], axis=2, keepdims=True)  # (batch, 1, 1)
+    values = values - level
+    means = ops.mean(values, axis=2, keepdims=True)  # (batch, years, 1)
+    growth = (means[:, -1:, :] - means[:, :1, :]) / (years - 1)  # a year, (batch, 1, 1)
+    # A mean belongs to the middle of its year.
+    tilt = growth * np.reshape((np.arange(SEASON, dtype="float32") - 5.5) / SEASON, (1, 1, SEASON))
+    profile = ops.mean(values - means - tilt, axis=1, keepdims=True)  # (batch, 1, 12)
+    rest = values - means - tilt - profile  # (batch, years, 12)
+    size = ops.mean(ops.abs(rest), axis=(1, 2), keepdims=True)
+    # Where nothing is left unexplained, a thousandth of the whole is the unit; in a window without any spread, one.
+    size = ops.maximum(size, 1e-3 * ops.mean(ops.abs(values), axis=(1, 2), keepdims=True))
+    size = ops.where(size > 0, size, ops.ones_like(size))
+    each_month = ops.ones_like(tilt)
+    seen = [
+        rest / size,
+        # Growth and season may be hundreds of times the rest; arsinh is a logarithm for both signs.
+        ops.arcsinh((means - ops.mean(means, axis=1, keepdims=True)) / size) * each_month,
+        ops.arcsinh(growth / size) * each_month,
+        ops.arcsinh(profile / size),
+    ]
+    seen = ops.transpose(ops.concatenate(seen, axis=1), (0, 2, 1))  # (batch, 12, features)
+    baseline = level + DAMPING * (growth + tilt) + profile  # (batch, 1, 12)
+    return keras.Model(sales, [seen, ops.squeeze(baseline, 1), ops.squeeze(size, 1)], name="read_years")
+
+
+def _corrected(log):
+    """(correction, baseline, its unit) -> forecast in the series' own unit."""
+    correction = keras.Input((SEASON,), name="correction")
+    baseline = keras.Input((SEASON,), name="baseline")
+    size = keras.Input((1,), name="size")
+    forecast = baseline + correction * size
+    return keras.Model([correction, baseline, size], ops.exp(forecast) if log else forecast, name="corrected")
 
 
 def _numbered(name, number):

@@ -788,3 +788,57 @@ def test_split_with_targets_of_a_wrong_shape(shape):
 def test_split_with_inputs_that_do_not_belong_to_the_targets(shape):
     with pytest.raises(ValueError, match=re.escape(f"x has shape {shape} and y (20, 1)")):
         sales.split(np.zeros(shape), np.zeros((20, 1)))
+
+
+# Made-up sales
+
+
+def test_generate_by_hand():
+    """Without noise: a line, and around it a profile that repeats, has no mean and the size asked for."""
+    series = sales.generate(years=4, trend=0.12, season=0.2, noise=0.0, seed=5, level=100.0)
+    assert (len(series), str(series.index[0]), series.name) == (48, "2014-01", "sales")
+    rest = series.to_numpy() - 100 * (1 + 0.12 * np.arange(48) / 12)
+    np.testing.assert_allclose(rest[12:], rest[:-12], atol=1e-9)
+    assert rest[:12].mean() == pytest.approx(0, abs=1e-9)
+    assert rest[:12].std() == pytest.approx(20)
+    grown = sales.generate(years=4, trend=0.12, season=0.2, noise=0.0, seed=5, level=100.0, multiplicative=True)
+    np.testing.assert_allclose(np.log(grown / 100), series.to_numpy() / 100 - 1, atol=1e-9)
+
+
+def test_generate_with_what_may_go_wrong():
+    plain = sales.generate(years=8, noise=0.1, seed=6)
+    pd.testing.assert_series_equal(plain, sales.generate(years=8, noise=0.1, seed=6))
+    assert not np.allclose(plain, sales.generate(years=8, noise=0.1, seed=7))
+    moved = (sales.generate(years=8, noise=0.1, seed=6, shift=0.5) - plain).to_numpy()
+    (at,) = np.flatnonzero(np.diff(moved) > 1)
+    assert 31 <= at < 64
+    np.testing.assert_allclose(moved, np.where(np.arange(96) > at, 250.0, 0.0), atol=1e-9)
+    off = (sales.generate(years=8, noise=0.1, seed=6, outliers=3) - plain).to_numpy()
+    np.testing.assert_allclose(np.sort(np.abs(off))[-4:], [0, 400, 400, 400], atol=1e-9)
+    louder = sales.generate(years=100, trend=0.0, season=0.0, noise=0.1, seed=6, noise_growth=2.0).to_numpy()
+    assert louder[:120].std() == pytest.approx(50, rel=0.3)
+    assert louder[-120:].std() == pytest.approx(150, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"years": 0}, "years must be"), ({"outliers": -1}, "outliers must be"), ({"seed": 0.5}, "seed must be")],
+)
+def test_generate_with_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sales.generate(**arguments)
+
+
+def test_practice_is_of_one_size_and_of_many_kinds():
+    made = sales.practice(samples=500, months=48, seed=1)
+    assert (made.shape, made.dtype) == ((500, 48), np.float32)
+    assert np.isfinite(made).all()
+    np.testing.assert_array_equal(made, sales.practice(samples=500, months=48, seed=1))
+    np.testing.assert_allclose(made[:, 35], 0, atol=1e-6)
+    np.testing.assert_allclose(np.abs(made[:, 12:36] - made[:, :24]).mean(axis=1), 1, rtol=1e-3)
+    # As last year is a good forecast of some, and a poor one of others.
+    naive = np.abs(made[:, 36:] - made[:, 24:36]).mean(axis=1)
+    assert np.quantile(naive, 0.05) < 0.6
+    assert np.quantile(naive, 0.95) > 1.7
+    with pytest.raises(ValueError, match="months must be an integer of at least 36, received 24"):
+        sales.practice(10, 24)

@@ -186,6 +186,20 @@ def test_forecast_shows_every_method():
     drawn(figure)
 
 
+def test_forecast_with_an_interval():
+    series = sales.TWELVE_MONTHS
+    months = pd.period_range("2025-01", periods=3, freq="M")
+    lower, upper = pd.Series([600.0, 590.0, 580.0], months), pd.Series([800.0, 810.0, 820.0], months)
+    forecasts = {"lstm": pd.Series([701.0, 752.0, 803.0], months), "drift": pd.Series([700.0, 750.0, 800.0], months)}
+    figure = figures.forecast(series, forecasts, band=(lower, upper, "80% interval"))
+    (axes,) = figure.axes
+    assert labels(axes) == ["history", "lstm", "drift", "80% interval"]
+    (band,) = axes.collections
+    corners = band.get_paths()[0].vertices[:, 1]
+    assert set(corners) == {*lower, *upper}
+    drawn(figure)
+
+
 def test_forecast_without_methods_or_with_many():
     series = sales.TWELVE_MONTHS
     assert labels(figures.forecast(series, {}).axes[0]) == ["history"]

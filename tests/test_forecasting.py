@@ -184,8 +184,10 @@ def test_mase_of_a_history_that_is_too_short(length, season):
     ("observations", "horizon", "window"),
     # One half to read and one to learn from, until there is a year for each.
     [
-        *((9, 1, 4), (10, 1, 4), (11, 1, 5), (12, 1, 5), (24, 1, 11), (25, 1, 12), (26, 1, 12), (300, 1, 12)),
+        *((9, 1, 4), (10, 1, 4), (11, 1, 5), (12, 1, 5), (24, 1, 11), (25, 1, 12), (26, 1, 12), (47, 1, 12)),
         *((11, 3, 4), (12, 3, 4), (13, 3, 5), (26, 3, 11), (27, 3, 12), (36, 12, 12), (35, 12, 11), (20, 12, 4)),
+        # Whole years, with two beside them.
+        *((48, 1, 24), (71, 12, 24), (72, 12, 36), (83, 3, 36), (84, 12, 48), (300, 1, 48)),
     ],
 )
 def test_choose_window(observations, horizon, window):
@@ -227,6 +229,10 @@ def test_all_months_at_once_only_where_the_series_is_long(observations, window, 
         (12, 4, 3, 1),
         (300, 12, 1, 1),
         (12, 12, 3, 1),
+        # Whole years give a year.
+        (48, 24, 1, 12),
+        (120, 48, 3, 12),
+        (47, 24, 1, 1),
     ],
 )
 def test_all_months_at_once_where_there_are_windows_enough(observations, window, horizon, outputs):
@@ -326,16 +332,26 @@ CASES = [(0, 1), (1, 3), (2, 1), (3, 3), (4, 1)]
 
 @pytest.fixture(scope="module")
 def trained():
-    """{(seed, horizon): model trained on the twelve months at default settings}."""
-    return {(seed, horizon): forecasting.train(TWELVE, seed=seed, horizon=horizon) for seed, horizon in CASES}
+    """{(seed, horizon): forecast, curves, validation loss} on the twelve months at default settings.
+
+    One compiled model a horizon, trained anew for each seed.
+    """
+    networks, found = {1: {}, 3: {}}, {}
+    for seed, horizon in CASES:
+        model = forecasting._train(TWELVE, networks[horizon], seed=seed, horizon=horizon)
+        assert model.output_shape == (None, horizon)
+        # The last quarter of the windows, less what overlaps, by hand: 7 or 6 windows, 2 of them to validate.
+        x, y = sales.windows(TWELVE, forecasting.choose_window(12, horizon), horizon)
+        assert len(x) == {1: 7, 3: 6}[horizon]
+        loss = np.mean((keras.ops.convert_to_numpy(model(x[-2:])) - y[-2:]) ** 2)
+        found[seed, horizon] = forecasting.forecast(model, TWELVE, 3), dict(model.history.history), loss
+    return found
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_next_quarter_of_the_twelve_months(trained, case):
-    model = trained[case]
-    assert model.output_shape == (None, case[1])
     # 700 was never a target: the last one to be trained or validated on is 650.
-    found = forecasting.forecast(model, TWELVE, 3)
+    found, _, _ = trained[case]
     np.testing.assert_allclose(found.to_numpy(), NEXT, rtol=0.05)
     assert months(found) == ["2025-01", "2025-02", "2025-03"]
 
@@ -351,16 +367,17 @@ def test_the_untrained_network_does_not_know_the_answer():
 
 
 def test_the_kept_weights_are_those_of_the_best_epoch(trained):
-    for (_, horizon), model in trained.items():
-        curves = model.history.history
+    for _, curves, loss in trained.values():
         assert set(curves) == {"loss", "mae", "val_loss", "val_mae"}
         assert len(curves["loss"]) == 200
         assert curves["loss"][0] > 1000
-        # The last quarter of the windows, less what overlaps, by hand: 7 or 6 windows, 2 of them to validate.
-        x, y = sales.windows(TWELVE, forecasting.choose_window(12, horizon), horizon)
-        assert len(x) == {1: 7, 3: 6}[horizon]
-        loss = np.mean((keras.ops.convert_to_numpy(model(x[-2:])) - y[-2:]) ** 2)
         assert loss == pytest.approx(min(curves["val_loss"]), rel=1e-2, abs=1e-5)
+
+
+def test_a_model_that_is_used_again_starts_over(trained):
+    """As if it had been made for this seed alone."""
+    alone = forecasting.train(TWELVE, seed=2)
+    np.testing.assert_allclose(forecasting.forecast(alone, TWELVE, 3), trained[2, 1][0], rtol=1e-4)
 
 
 def test_training_works_in_any_unit_and_watched():
@@ -403,6 +420,7 @@ def test_training_does_not_depend_on_what_was_random_before():
         ({"seed": True}, "^seed must be an integer of at least 0, received True"),
         ({"seed": 0.5}, "^seed must be an integer of at least 0, received 0.5"),
         ({"cell": "rnn"}, "^cell must be one of"),
+        ({"practice": -1}, "^practice must be an integer of at least 0, received -1"),
     ],
     ids=str,
 )
@@ -416,3 +434,212 @@ def test_train_on_what_is_no_series():
         forecasting.train(TWELVE.tolist())
     with pytest.raises(ValueError, match=r"horizon \+ 8 = 9 observations, received 8"):
         forecasting.train(TWELVE[:8])
+
+
+# Whole years
+
+TEN_YEARS = sales.generate(years=10, seed=3)
+
+
+@pytest.fixture(scope="module")
+def practised():
+    """A network for series of years, with less practice than by default."""
+    return forecasting.Network(practice=6000, epochs=8, seed=0)
+
+
+def test_better_than_the_seasonal_naive_forecast(practised):
+    """On each of three kinds of series, and by far in the mean."""
+    kinds = [{}, {"outliers": 2}, {"noise_growth": 2.0}]
+    errors = []
+    for seed, kind in enumerate(kinds):
+        table = forecasting.backtest(sales.generate(years=9, seed=100 + seed, **kind), folds=1, make_model=practised)
+        errors.append(table.set_index("method")["mase"])
+    assert all(mase["model"] < mase["seasonal_naive"] for mase in errors)
+    assert np.mean([mase["model"] / mase["seasonal_naive"] for mase in errors]) < 0.9
+
+
+def test_nothing_of_the_future_is_known(practised):
+    """Other months to come, and those beside the fold: the same forecasts, bit for bit."""
+    other = TEN_YEARS.copy()
+    other.iloc[-12:] = 1e6 * np.arange(12)
+    folds = [
+        {
+            method: predicted.to_numpy()
+            for method, *_, predicted, _, _ in forecasting.rolling_forecasts(series, 12, 1, {"lstm": practised})
+        }
+        for series in (TEN_YEARS, other)
+    ]
+    assert set(folds[0]) == {"lstm", "last_value", "drift", "seasonal_naive", "exponential_smoothing"}
+    for method, predicted in folds[0].items():
+        np.testing.assert_array_equal(predicted, folds[1][method])
+
+
+def test_training_by_whole_years_keeps_the_best_weights_or_the_practised(practised):
+    model = practised.train(TEN_YEARS, 12)
+    assert (model.name, model.input_shape, model.output_shape) == ("seasonal_forecaster", (None, 48, 1), (None, 12))
+    x, y = sales.windows(TEN_YEARS, 48, 12)
+    validation = slice(-round(len(x) / 4), None)
+    loss = forecasting.mae(y[validation], keras.ops.convert_to_numpy(model(x[validation])))
+    model.set_weights(forecasting._practised(48, "lstm", 6000, 0))
+    before = forecasting.mae(y[validation], keras.ops.convert_to_numpy(model(x[validation])))
+    assert loss == pytest.approx(min(before, *model.history.history["val_loss"]), rel=1e-4)
+
+
+def test_a_constant_series_stays_what_it_is(practised):
+    constant = series([7.0] * 60)
+    found = forecasting.forecast(models.seasonal_forecaster(24), constant, 14)
+    assert found.tolist() == [7.0] * 14
+    assert forecasting.exponential_smoothing(constant, 2).tolist() == [7.0, 7.0]
+    assert forecasting.takes_logarithm(constant) is False
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [
+        (sales.generate(years=8, trend=0.3, multiplicative=True, seed=1), True),
+        (sales.generate(years=8, trend=0.3, seed=1), False),
+        (sales.generate(years=8, trend=0.3, multiplicative=True, seed=1)[:35], False),  # too short to tell
+        (sales.generate(years=8, trend=0.3, multiplicative=True, seed=1).replace({500.0: 0}) - 480, False),
+        (sales.generate(years=8, trend=0.3, multiplicative=True, seed=1) * 1e6, True),
+    ],
+)
+def test_the_logarithm_where_seasons_grow_with_the_level(values, answer):
+    assert forecasting.takes_logarithm(values) is answer
+
+
+def test_a_zero_takes_no_logarithm():
+    values = sales.generate(years=8, trend=0.3, multiplicative=True, seed=1)
+    values.iloc[50] = 0.0
+    assert forecasting.takes_logarithm(values) is False
+
+
+def test_exponential_smoothing_follows_line_and_season():
+    t = np.arange(72)
+    history = series(100 + 2 * t + 30 * np.cos(2 * np.pi * t / 12))
+    ahead = np.arange(72, 84)
+    found = forecasting.exponential_smoothing(history, 12)
+    np.testing.assert_allclose(found, 100 + 2 * ahead + 30 * np.cos(2 * np.pi * ahead / 12), atol=3)
+    assert months(found)[0] == "2030-01"
+    # Too short for a season: the line alone.
+    np.testing.assert_allclose(forecasting.exponential_smoothing(TWELVE, 3), NEXT, rtol=0.05)
+    with pytest.raises(ValueError, match="at least 10 months, received 9"):
+        forecasting.exponential_smoothing(TWELVE[:9], 1)
+
+
+# Backtest
+
+
+def test_backtest_by_hand():
+    values = series([float(k**2) for k in range(60)])
+    given = []
+
+    def model(history, horizon):
+        given.append(len(history))
+        history.iloc[:] = -1  # a method may do what it likes to its own
+        return np.full(horizon, 1000.0)
+
+    table = forecasting.backtest(values, horizon=6, folds=3, make_model=model)
+    assert given == [42, 48, 54]
+    assert table.columns.tolist() == ["method", "fold", "mae", "smape", "mase", "seconds"]
+    methods = ["model", "last_value", "drift", "seasonal_naive", "exponential_smoothing"]
+    assert list(zip(table["method"], table["fold"], strict=True)) == [(m, f) for f in range(3) for m in methods]
+    row = table[(table["method"] == "model") & (table["fold"] == 1)].iloc[0]
+    actual = np.arange(48, 54) ** 2
+    scale = np.mean([k**2 - (k - 12) ** 2 for k in range(12, 48)])
+    assert row["mae"] == pytest.approx(np.mean(np.abs(actual - 1000)))
+    assert row["mase"] == pytest.approx(np.mean(np.abs(actual - 1000)) / scale)
+    last = table[(table["method"] == "last_value") & (table["fold"] == 2)].iloc[0]
+    assert last["mae"] == pytest.approx(np.mean(np.arange(54, 60) ** 2 - 53**2))
+    assert (table["seconds"] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"folds": 4}, "folds must be at most 3 for 60 months and horizon=12, .* 20 months .* received 4"),
+        ({"folds": 0}, "folds must be an integer of at least 1, received 0"),
+        ({"horizon": 100}, "series must have at least 2 \\* horizon \\+ 8 = 208 months for one fold, received 60"),
+        ({"make_model": {"mine": 3}}, r"make_model\['mine'\] must be a callable \(history, horizon\), received 3"),
+        (
+            {"make_model": {"mine": lambda history, horizon: [1.0]}},
+            r"\['mine'\] must forecast 12 months, received \(1,\)",
+        ),
+    ],
+    ids=["folds", "no fold", "horizon", "not callable", "length"],
+)
+def test_wrong_arguments_of_backtest_are_told(arguments, message):
+    values = series(np.arange(60.0))
+    with pytest.raises(ValueError, match=message):
+        forecasting.backtest(values, **{"folds": 1, "make_model": forecasting.drift, **arguments})
+
+
+def test_a_month_that_is_missing_is_told():
+    values = series(np.arange(60.0))
+    values.iloc[7] = float("nan")
+    with pytest.raises(ValueError, match="finite numbers, received nan in 2024-08, one of 1 such months"):
+        forecasting.backtest(values, make_model=forecasting.drift)
+    with pytest.raises(ValueError, match="nan in 2024-08"):
+        forecasting.interval(values, forecasting.drift(values, 3))
+
+
+# Intervals
+
+
+@pytest.fixture
+def naive_network(monkeypatch):
+    """In place of training: what was asked for; the forecast is the seasonal naive one."""
+    asked = []
+    monkeypatch.setattr(forecasting.Network, "train", lambda self, history, horizon: asked.append(len(history)))
+    monkeypatch.setattr(forecasting, "forecast", lambda model, history, h: forecasting.seasonal_naive(history, h))
+    return asked
+
+
+def test_interval_by_hand(naive_network):
+    rng = np.random.default_rng(0)
+    values = series(rng.normal(size=100) * 10)
+    predicted = forecasting.seasonal_naive(values, 3)
+    lower, upper = forecasting.interval(values, predicted)
+    # The last origin with three months known is 97; 36 of them, trained anew once a year.
+    assert naive_network == [62, 74, 86]
+    v = values.to_numpy()
+    widest = 0.0
+    for h in range(3):
+        errors = sorted(abs(v[o + h] - v[o + h - 12]) for o in range(62, 98))
+        widest = max(widest, errors[29])  # 0.8 * 37 = 29.6, so the 30th of 36
+        assert upper.iloc[h] - predicted.iloc[h] == pytest.approx(widest)
+        assert predicted.iloc[h] - lower.iloc[h] == pytest.approx(widest)
+    assert months(lower) == months(predicted)
+
+
+def test_interval_of_logarithms_is_a_ratio(naive_network):
+    values = sales.generate(years=9, trend=0.3, multiplicative=True, seed=1)
+    predicted = forecasting.seasonal_naive(values, 12)
+    lower, upper = forecasting.interval(values, predicted)
+    np.testing.assert_allclose(predicted / lower, upper / predicted)
+    assert (lower > 0).all()
+    assert (upper / predicted > 1.1).all()
+
+
+def test_interval_covers_what_it_says(naive_network):
+    inside = []
+    for seed in range(60):
+        whole = sales.generate(years=11, seed=seed, multiplicative=bool(seed % 2))
+        past, actual = whole.iloc[:-12], whole.iloc[-12:]
+        lower, upper = forecasting.interval(past, forecasting.seasonal_naive(past, 12))
+        inside.append(((lower <= actual) & (actual <= upper)).mean())
+    assert 0.75 < np.mean(inside) < 0.92
+
+
+@pytest.mark.parametrize(
+    ("length", "horizon", "there"), [(58, 3, False), (59, 3, True), (67, 12, False), (68, 12, True)]
+)
+def test_no_interval_where_the_past_is_too_short(naive_network, length, horizon, there):
+    values = series(np.random.default_rng(1).normal(size=length))
+    found = forecasting.interval(values, forecasting.seasonal_naive(values, horizon))
+    assert (found is not None) is there
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 1.5, "0.8", True], ids=repr)
+def test_a_wrong_coverage_is_told(wrong):
+    with pytest.raises(ValueError, match="coverage must be a number between 0 and 1, received"):
+        forecasting.interval(TEN_YEARS, TWELVE, coverage=wrong)

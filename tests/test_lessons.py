@@ -82,6 +82,7 @@ def test_every_lesson_has_a_test():
         "03_letters_with_memory",
         "04_see_a_network",
         "05_forecast_sales",
+        "06_backtest_sales",
         "07_vanishing_gradients",
         "08_exploding_gradients",
         "09_memory_race",
@@ -250,6 +251,51 @@ def test_05_events(lesson):
         assert tags_of(folder / run) == watched(layers)
     assert tags_of(folder / "forecast") == {"images": {"forecast"}}
     assert (folder / "forecast" / "forecast.png").is_file()
+
+
+def test_06_measures_every_method_on_the_same_year(lesson):
+    v, _ = lesson("06_backtest_sales")
+    methods = {"lstm, direct", "lstm, practised", "last_value", "drift", "seasonal_naive", "exponential_smoothing"}
+    assert set(v["means"]) == methods
+    series = v["series"]
+    for method in methods:
+        predicted = v["forecasts"][method, 0]
+        assert predicted.index.equals(series.index[-12:])
+        # Computed once more, from nothing but the two series.
+        error = np.mean(np.abs(predicted.to_numpy() - series.to_numpy()[-12:]))
+        past = series.to_numpy()[:-12]
+        assert v["means"][method]["mae"] == pytest.approx(error)
+        assert v["means"][method]["mase"] == pytest.approx(error / np.mean(np.abs(past[12:] - past[:-12])))
+
+
+def test_06_what_it_says_of_the_methods(lesson):
+    v, _ = lesson("06_backtest_sales")
+    mase = {method: found["mase"] for method, found in v["means"].items()}
+    assert mase["lstm, practised"] < mase["seasonal_naive"]
+    assert mase["lstm, practised"] < mase["lstm, direct"]
+    assert v["better"] == ["lstm, practised"]
+    assert v["leaky_mase"] < 0.7 * v["honest_mase"]
+    for broken in v["breaks"].values():
+        assert broken["lstm, practised"] < broken["seasonal_naive"]
+
+
+def test_06_events(lesson):
+    v, folder = lesson("06_backtest_sales")
+    for method in v["means"]:
+        assert tags_of(folder / method.replace(", ", "_")) == {
+            "hparams": {"_hparams_/session_start_info", "_hparams_/experiment"},
+            "scalars": {"mae", "mase", "smape", "seconds"},
+        }
+    assert tags_of(folder / "pictures") == {"images": {"last_fold"}}
+
+
+def test_06_a_file_that_is_too_short(tmp_path, run_lesson):
+    file = tmp_path / "short.csv"
+    file.write_text("month,sales\n" + "".join(f"{2020 + k // 12}-{k % 12 + 1:02d},{k}\n" for k in range(60)))
+    with pytest.raises(SystemExit, match=r"short\.csv has 60 months; this lesson needs 72"):
+        run_lesson("06_backtest_sales", tmp_path / "logs", "--csv", str(file))
+    with pytest.raises(SystemExit, match="cannot be read"):
+        run_lesson("06_backtest_sales", tmp_path / "logs", "--csv", str(tmp_path / "none.csv"))
 
 
 def test_07_gradients_vanish_and_do_not(lesson):

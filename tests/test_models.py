@@ -346,6 +346,90 @@ def test_no_layer_holds_python_code():
     assert not [layer for layer in all_layers(models.sales_forecaster()) if isinstance(layer, layers.Lambda)]
 
 
+# Whole years
+
+
+def years(rng, n=5, window=36):
+    """Windows with growth, season and noise, (n, window, 1)."""
+    t = np.arange(window)
+    slope, size = rng.normal(size=(n, 1)), rng.uniform(1, 5, size=(n, 1))
+    values = 100 + slope * t + size * np.cos(2 * np.pi * t / 12) + rng.normal(size=(n, window))
+    return values[:, :, None].astype("float32")
+
+
+def baseline_by_hand(window):
+    """The line through the yearly means, its growth damped by 0.8, and the mean profile around it."""
+    table = np.asarray(window, dtype="float64").reshape(-1, 12)
+    means = table.mean(axis=1)
+    growth = (means[-1] - means[0]) / (len(table) - 1)
+    profile = np.zeros(12)
+    for year, mean in zip(table, means, strict=True):
+        profile += (year - mean - growth * (np.arange(12) - 5.5) / 12) / len(table)
+    return means[-1] + 0.8 * growth * (1 + (np.arange(12) - 5.5) / 12) + profile
+
+
+@pytest.fixture(scope="module")
+def seasonal():
+    return models.seasonal_forecaster(window=36, units=(4, 3))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_untrained_the_years_go_on(log):
+    x = years(np.random.default_rng(0))
+    found = predictions(models.seasonal_forecaster(36, units=(4, 3), log=log), x)
+    assert found.shape == (5, 12)
+    for window, forecast in zip(x, found, strict=True):
+        expected = np.exp(baseline_by_hand(np.log(window))) if log else baseline_by_hand(window)
+        np.testing.assert_allclose(forecast, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_years_in_any_unit(log):
+    """Whatever the weights are: other units, the same forecast in them; without the logarithm any level, too."""
+    model = models.seasonal_forecaster(36, units=(4, 3), log=log)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+    x = years(rng)
+    found = predictions(model, x)
+    assert np.abs(found - predictions(models.seasonal_forecaster(36, units=(4, 3), log=log), x)).max() > 0.1
+    np.testing.assert_allclose(predictions(model, 1024 * x), 1024 * found, rtol=2e-4)
+    if not log:
+        np.testing.assert_allclose(predictions(model, 8 * x - 500), 8 * found - 500, atol=0.05)
+
+
+def test_years_without_any_change(seasonal):
+    np.testing.assert_array_equal(predictions(seasonal, np.full((1, 36, 1), 7.0, "float32")), np.full((1, 12), 7.0))
+    for value in (0.0, 7.0):
+        flat = np.full((1, 36, 1), value, "float32")
+        found = predictions(models.seasonal_forecaster(36, units=(4, 3), log=True), flat)
+        assert np.isfinite(found).all()
+
+
+def test_the_layers_of_years(seasonal):
+    encoder, decoder, output = (seasonal.get_layer(name) for name in ("lstm", "lstm_1", "output"))
+    assert (encoder.units, encoder.return_sequences, decoder.units, decoder.return_sequences) == (4, False, 3, True)
+    # At each month: that month of 3 years, the means of 3 years, the growth, the profile; and the memory.
+    assert encoder.cell.kernel.shape[0] == 8
+    assert decoder.cell.kernel.shape[0] == 8 + 4
+    assert not np.any(output.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"window": 12}, "window must be an integer of at least 24, received 12"),
+        ({"window": 30}, "window must be whole years, a multiple of 12 months, received 30"),
+        ({"units": 8}, r"units must be two numbers, .* received \(8,\)"),
+        ({"cell": "rnn"}, "cell must be one of"),
+        ({"log": 1}, "log must be"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_years(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.seasonal_forecaster(**arguments)
+
+
 # Saved models
 
 
@@ -355,6 +439,7 @@ def test_saved_models_load_where_this_package_is_not(run_python, tmp_path, forec
         "letters": (models.letter_predictor(timesteps=2), rng.normal(size=(3, 2, 5)).astype("float32")),
         "letters_embedded": (models.letter_predictor(5, 2, embedding=3), rng.integers(0, 5, (3, 2))),
         "sales": (forecaster, sales),
+        "years": (models.seasonal_forecaster(24, units=(3, 3), log=True), years(np.random.default_rng(2), window=24)),
         "sales_raw": (models.sales_forecaster(6, cell="gru", units=3, scale=False), sales),
         "words": (models.word_predictor(9, units=(4,)), rng.integers(0, 9, (3, 6))),
         "sequence": (

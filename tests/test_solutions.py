@@ -126,6 +126,15 @@ def test_05_outliers(solution):
     assert max(v["by_raw"].values()) < 100
 
 
+def test_06_noise_leaks_and_means(solution):
+    v, _, _ = solution("06_backtest_sales")
+    assert v["least"] == pytest.approx(0.7071, abs=0.01)
+    assert set(v["by_leak"]) == {
+        (scale, split) for scale in ("all months", "the past") for split in ("shuffled", "by time")
+    }
+    assert v["mixed"][0]["mean"] < max(v["mixed"][0]["network"], v["mixed"][0]["exponential_smoothing"])
+
+
 def test_07_slopes_gates_and_radius(solution):
     v, _, folder = solution("07_vanishing_gradients")
     assert v["gate"] == pytest.approx(0.9933, abs=1e-4)
