@@ -294,7 +294,6 @@ def _forecast(arguments):
         window = _window(len(series), arguments.window, horizon)
         outputs = forecasting.choose_outputs(len(series), window, horizon)
         x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
-    seasonal = forecasting.is_seasonal(len(series), window)
     _tell_plan(series, arguments.window, window, outputs, horizon)
     with _claimed(arguments.output) as folder:
         quiet.start_keras()
@@ -306,11 +305,15 @@ def _forecast(arguments):
             "seed": arguments.seed,
             "practice": forecasting.PRACTICE,
         }
+        if forecasting.only_practises(len(series), window):
+            progress = _progress(forecasting.PRACTICE_EPOCHS, may_stop=False)
+        else:
+            progress = _progress(arguments.epochs, may_stop=forecasting.is_seasonal(len(series), window))
         model = forecasting.train(
             series,
             horizon=outputs,
             callbacks=[
-                _progress(arguments.epochs, seasonal),
+                progress,
                 *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:])),
             ],
             **chosen,
@@ -336,10 +339,11 @@ def _tell_plan(series, asked, window, outputs, horizon):
         print("All months are the same; the forecast is the same, too, and the network learns nothing from them.")
     if forecasting.is_seasonal(len(series), window):
         log = forecasting.takes_logarithm(series)
+        few = forecasting.only_practises(len(series), window)
         print(
             f"The network reads {window // 12} years at once, "
             f"{'as logarithms: the seasons grow with the level' if log else 'as they are'}; "
-            "it practises on made-up series first."
+            f"it practises on made-up series {'only: for training on yours, these are too few' * few or 'first'}."
         )
         return
     if asked is None and window < forecasting.LONGEST_WINDOW:

@@ -3,7 +3,6 @@
 All series are pandas.Series with a PeriodIndex, in their own unit, and so are all forecasts.
 """
 
-import functools
 import time
 import warnings
 
@@ -16,11 +15,13 @@ from rnn_tutorial.data import sales
 SEASON = 12  # months
 # A year of months, read at once by the plain network, where there are two such windows before those to be forecast.
 LONGEST_WINDOW = 12
-# From so many months on, so many are read. Two years and more stay beside the window to learn from.
-_SEASONAL_WINDOWS = ((84, 48), (72, 36), (48, 24))
+# From so many months on, so many are read.
+_SEASONAL_WINDOWS = ((84, 48), (72, 36), (36, 24))
 _PATIENCE = 20  # epochs
 PRACTICE = 40_000  # made-up series
+PRACTICE_EPOCHS = 10  # each of other series
 _PRACTICE_BATCH = 64
+_PRACTISED: dict = {}  # weights of seasonal networks, about 60 KB each
 # Errors that a prediction interval is made of come from at most so many origins, and from no fewer.
 _MOST_ORIGINS, _FEWEST_ORIGINS = 36, 9
 
@@ -28,7 +29,7 @@ _MOST_ORIGINS, _FEWEST_ORIGINS = 36, 9
 def choose_window(observations, horizon=1):
     """Number of months to read: whole years where there are enough of them, fewer months where the series is short.
 
-    Four years from 84 months on, three from 72, two from 48: such a window is read by `models.seasonal_forecaster`.
+    Four years from 84 months on, three from 72, two from 36: such a window is read by `models.seasonal_forecaster`.
     A shorter series gives 12 months where it holds two windows and the horizon; a still shorter one is halved, one
     half to read, the other half to learn from.
 
@@ -58,8 +59,13 @@ def choose_outputs(observations, window, horizon):
 
 
 def is_seasonal(observations, window):
-    """Whether `train` reads a window by whole years: two of them or more, and two years beside them to learn from."""
-    return window >= 2 * SEASON and window % SEASON == 0 and observations >= window + 2 * SEASON
+    """Whether `train` reads a window by whole years: two of them or more, and one more beside them."""
+    return window >= 2 * SEASON and window % SEASON == 0 and observations >= window + SEASON
+
+
+def only_practises(observations, window):
+    """Whether a window by whole years leaves too little for training and validation apart, two years beside it."""
+    return is_seasonal(observations, window) and observations < window + 2 * SEASON
 
 
 def takes_logarithm(series):
@@ -112,15 +118,17 @@ def train(
 ):
     """Train a forecaster on a series, with the last windows held back for validation.
 
-    A series of four years and more is read by whole years, with the yearly baseline inside the network
+    A series of three years and more is read by whole years, with the yearly baseline inside the network
     (`models.seasonal_forecaster`), in logarithms where `takes_logarithm` says so. One series is too little to learn the
     reading of noise from, so the network first practises on made-up ones (`data.sales.practice`; once a process, about
     10 s of processor time). Then it trains on the series, until the validation loss has not fallen for 20 epochs. Where
-    no epoch is better on the validation windows, the practised weights stay.
+    no epoch is better on the validation windows, the practised weights stay. So they do where the series has less than
+    two years beside the window: that is too little to train and to validate on (`only_practises`), and callbacks see
+    the practice instead, ten epochs that are validated on all windows of the series.
 
     A shorter series, or another window, trains the plain stack (`models.sales_forecaster`) for all epochs.
 
-    In either case the weights of the epoch with the lowest validation loss are kept.
+    But for what only practises, the weights of the epoch with the lowest validation loss are kept.
 
     Args:
         series: pandas.Series with a PeriodIndex.
@@ -133,7 +141,8 @@ def train(
         seed: Fixes the first weights, the practice and the order of the windows.
         cell: "simple_rnn", "lstm" or "gru".
         callbacks: Callbacks for `fit` on the series, such as those of `callbacks.observe`.
-        practice: Number of made-up series that the seasonal network sees before, each once; 0 for none.
+        practice: Number of made-up series that the seasonal network sees before, each once, in batches of 64; 0 for
+            none.
 
     Returns:
         The trained, compiled model. `model.history` holds the curves.
@@ -179,10 +188,15 @@ def _train(
             f"series must have more observations for window={window} and horizon={horizon}, received {len(series)}: no "
             "windows are left to train and to validate on; horizon=1 takes fewer, and `forecast` repeats it"
         )
+    if only_practises(len(series), window):
+        practice = checks.integer("practice", practice, at_least=1)
     x, y = sales.windows(series, window, horizon)
-    # At least a window to train on is left, however long the targets are.
-    held_back = max(1, min(round(len(x) / 4), len(x) - horizon)) if seasonal else 0.25
-    (x, y), validation = sales.split(x, y, held_back)
+    if only_practises(len(series), window):
+        validation = x, y
+    else:
+        # At least a window to train on is left, however long the targets are.
+        held_back = max(1, min(round(len(x) / 4), len(x) - horizon)) if seasonal else 0.25
+        (x, y), validation = sales.split(x, y, held_back)
     keras.utils.set_random_seed(seed)
     key = (window, horizon, cell, seasonal and log, learning_rate)
     model = built.get(key)
@@ -201,6 +215,12 @@ def _train(
         best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
         model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
         return model
+    if only_practises(len(series), window):
+        validation = tuple(np.log(part) for part in validation) if log else validation
+        practised = _practise(window, cell, practice, seed, validation, callbacks)
+        model.set_weights(practised.get_weights())
+        model.history = practised.history
+        return model
     if practice:
         model.set_weights(_practised(window, cell, practice, seed))
     before, loss_before = model.get_weights(), mae(validation[1], keras.ops.convert_to_numpy(model(validation[0])))
@@ -211,11 +231,18 @@ def _train(
     return model
 
 
-@functools.lru_cache(maxsize=16)
 def _practised(window, cell, samples, seed):
-    """The weights of a seasonal network that has seen made-up series, each once.
+    """The weights of a seasonal network that has practised, now or earlier in this process."""
+    if (window, cell, samples, seed) not in _PRACTISED:
+        _practise(window, cell, samples, seed)
+    return _PRACTISED[window, cell, samples, seed]
 
-    They fit the network with logarithms as well as the one without, since either reads numbers that have no unit.
+
+def _practise(window, cell, samples, seed, validation=None, callbacks=()):
+    """A seasonal network that has seen made-up series, each once, in `PRACTICE_EPOCHS` parts.
+
+    Its weights fit the network with logarithms as well as this one without, since either reads numbers that have no
+    unit; `validation` holds logarithms for such a network.
     """
     import keras
 
@@ -226,10 +253,22 @@ def _practised(window, cell, samples, seed):
     x, y = months[:, :window, np.newaxis], months[:, window:]
     model = models.seasonal_forecaster(window, cell=cell)
     steps = -(-samples // _PRACTICE_BATCH)
+    parts = min(PRACTICE_EPOCHS, steps)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
-    model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss="mae")
-    model.fit(x, y, batch_size=_PRACTICE_BATCH, shuffle=False, verbose=0)
-    return model.get_weights()
+    model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss="mae", metrics=["mae"])
+    model.fit(
+        x,
+        y,
+        batch_size=_PRACTICE_BATCH,
+        epochs=parts,
+        steps_per_epoch=steps // parts,  # the next epoch goes on where the one before ended
+        shuffle=False,
+        validation_data=validation,
+        callbacks=list(callbacks),
+        verbose=0,
+    )
+    _PRACTISED[window, cell, samples, seed] = model.get_weights()
+    return model
 
 
 def forecast(model, history, horizon):
