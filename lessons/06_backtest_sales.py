@@ -99,7 +99,7 @@ for name in names:
     )
 
 # %% [markdown]
-# And one more network, the one that `forecasting.train` makes of a series of four years and more. Two things are different:
+# And one more network, the one that `forecasting.train` makes of a series of three years and more. Two things are different:
 #
 # 1. **It begins with a good forecast.** It reads up to four years, and a part of the model that has no weights takes the line through
 #    the years and the mean profile of a year off them. That line and that profile, continued, are the *baseline*; the LSTM reads what

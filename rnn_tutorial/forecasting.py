@@ -522,7 +522,7 @@ def interval(series, predicted, coverage=0.8, **arguments):
 
     Returns:
         (lower, upper), two pandas.Series like `predicted`, or None where the series is too short: at least 9 origins
-        with four years before them are needed.
+        with three years before them are needed.
 
     Raises:
         ValueError: An argument is not allowed.
@@ -533,7 +533,7 @@ def interval(series, predicted, coverage=0.8, **arguments):
     horizon = len(predicted)
     window = arguments.pop("window", None) or choose_window(len(series), horizon)
     last = len(series) - horizon  # the last origin with all months known
-    first = max(4 * SEASON, last + 1 - _MOST_ORIGINS)
+    first = max(3 * SEASON, last + 1 - _MOST_ORIGINS)
     if last + 1 - first < _FEWEST_ORIGINS:
         return None
     if window >= 2 * SEASON and not is_seasonal(first, window):

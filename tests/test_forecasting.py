@@ -666,7 +666,7 @@ def test_interval_covers_what_it_says(naive_network):
 
 
 @pytest.mark.parametrize(
-    ("length", "horizon", "there"), [(58, 3, False), (59, 3, True), (67, 12, False), (68, 12, True)]
+    ("length", "horizon", "there"), [(46, 3, False), (47, 3, True), (55, 12, False), (56, 12, True)]
 )
 def test_no_interval_where_the_past_is_too_short(naive_network, length, horizon, there):
     values = series(np.random.default_rng(1).normal(size=length))
