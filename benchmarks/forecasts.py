@@ -2,8 +2,8 @@
 
 Run with `python benchmarks/forecasts.py`, or with --quick for one series a family. Twelve months ahead, rolling
 origins; the MASE is scaled by each fold's own past. Beside it the seconds of a fit in the median, and the share of the
-last twelve months that lie inside the 80% interval. The network was designed on other made-up series than these; the two
-measured ones were looked at.
+last twelve months that lie inside the 80% interval. The network was designed on other made-up series than these; the
+two measured ones were looked at.
 """
 
 import argparse
