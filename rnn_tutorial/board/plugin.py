@@ -94,22 +94,22 @@ class Plugin(base_plugin.TBPlugin):
                 for tag, series in tags.items():
                     _add_layer(found.setdefault(run, {}), tag, series)
         others = [run for run, layers in found.items() if not layers and not _is_part(run, found)]
-        scalars = {}
-        if others:
-            scalars = self._data.list_scalars(
-                question.context,
-                experiment_id=question.experiment,
-                plugin_name="scalars",
-                run_tag_filter=provider.RunTagFilter(runs=others),
-            )
+        begun = set()
+        if others:  # What a run has besides is written at the end of an epoch.
+            chosen = {"experiment_id": question.experiment, "run_tag_filter": provider.RunTagFilter(runs=others)}
+            for name, listed_by in (
+                ("scalars", self._data.list_scalars),
+                ("images", self._data.list_blob_sequences),
+                ("histograms", self._data.list_tensors),
+            ):
+                begun.update(run for run, tags in listed_by(question.context, plugin_name=name, **chosen).items() if tags)
         listed = []
         for number, (run, layers) in enumerate(found.items()):
             if layers:
                 ordered = [layers[name] for name in sorted(layers)]
                 listed.append({"name": run, "number": number, "layers": ordered})
             elif run in others:
-                # Scalars are written when an epoch has ended.
-                listed.append({"name": run, "number": number, "layers": [], "starting": not scalars.get(run)})
+                listed.append({"name": run, "number": number, "layers": [], "starting": run not in begun})
         return _json({"version": _VERSION, "runs": listed})
 
     def _answer_flow(self, question):
