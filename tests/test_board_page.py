@@ -274,8 +274,8 @@ def test_states_and_gates(page):
     wait_for(lambda: page.text(".panel.frames .readout") == expected)
     page.one(".choice [data-value=gates]").click()
     wait_for(lambda: [name.text for name in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
-    bars = page.text(".bars").split("\n")
-    assert bars[1:] == [f"{gate} {(4 + number) * 5}%" for number, gate in enumerate(("input", "forget", "candidate", "output"))]
+    bars = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, .share")] for row in page.all(".bars tr")]
+    assert bars == [["input", "20%"], ["forget", "25%"], ["candidate", "30%"], ["output", "35%"]]
 
 
 def test_two_runs_side_by_side_on_one_scale(page):

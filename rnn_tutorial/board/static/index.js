@@ -363,6 +363,11 @@ class App {
     return make("span", { class: "run" }, make("span", { class: "swatch", style: `background: ${this.color(run)}` }), run);
   }
 
+  /** A run's part of a panel; its pictures take no room of themselves, so that it is told how much it has. */
+  figure(...parts) {
+    return make("figure", { style: `width: ${this.figureWidth()}px` }, ...parts);
+  }
+
   caption(run) {
     const shown = this.layerName(run);
     return make("figcaption", {}, this.named(run), shown === this.selection.layer ? null : make("small", {}, `layer ${shown}`));
@@ -464,7 +469,7 @@ class App {
     const figures = runs.map((run) => {
       const flow = this.flows.get(run);
       const caption = this.caption(run);
-      if (!flow || flow.header.first.length === 0) return make("figure", {}, caption, make("p", { class: "missing" }, this.whyMissing(run)));
+      if (!flow || flow.header.first.length === 0) return this.figure(caption, make("p", { class: "missing" }, this.whyMissing(run)));
       if (flow.header.left_out > 0) caption.append(make("small", {}, `${flow.header.left_out} epochs left out: not curves`));
       const { shape, values } = drawn(flow, reduce);
       const map = new Heatmap({
@@ -486,7 +491,7 @@ class App {
         columnTitle: "time step",
       });
       this.maps.set(run, map);
-      return make("figure", {}, caption, map.element);
+      return this.figure(caption, map.element);
     });
     this.flowFigures.replaceChildren(...figures);
     this.flowLegend.hidden = this.maps.size === 0;
@@ -615,11 +620,11 @@ class App {
     this.grids.clear();
     const figures = runs.map((run) => {
       const caption = this.caption(run);
-      if (!this.frameEpochs.has(run)) return make("figure", {}, caption, make("p", { class: "missing" }, this.about(run, this.selection.layer)?.problem ?? `No frames of ${this.layerName(run)} in this run: they come from the callback StateHeatmaps.`));
+      if (!this.frameEpochs.has(run)) return this.figure(caption, make("p", { class: "missing" }, this.about(run, this.selection.layer)?.problem ?? `No frames of ${this.layerName(run)} in this run: they come from the callback StateHeatmaps.`));
       const grid = { epoch: make("small", {}), maps: [], element: make("div", { class: "kinds" }) };
       caption.append(grid.epoch);
       this.grids.set(run, grid);
-      return make("figure", {}, caption, grid.element);
+      return this.figure(caption, grid.element);
     });
     this.frameFigures.replaceChildren(...figures);
     this.frameReadout.textContent = "";
