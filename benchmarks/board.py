@@ -1,7 +1,7 @@
 """What the RNN tab costs: TensorBoard's start, and the largest runs it has to show.
 
-Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps and 4 layers, 200 frames
-of 256 x 128 states, asked through TensorBoard's own application with the fast loader where there is one. Processor time
+Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps and 4 layers, 200
+frames of 256 x 128 states, asked through TensorBoard's own application with the fast loader where there is one. Processor time
 counts beside the clock, since machines are shared.
 """
 
@@ -17,7 +17,9 @@ import tempfile
 import time
 import types
 
-sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # TensorBoard without TensorFlow, as it starts fastest
+sys.modules["tensorboard.compat.notf"] = types.ModuleType(
+    "notf"
+)  # TensorBoard without TensorFlow, as it starts fastest
 
 import numpy as np
 import werkzeug.test
@@ -49,27 +51,40 @@ def main():
     epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}
     starts = [
-        float(subprocess.run([sys.executable, "-c", IMPORTS], env=environment, capture_output=True, text=True, check=True).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", IMPORTS], env=environment, capture_output=True, text=True, check=True
+            ).stdout
+        )
         for _ in range(7)
     ]
     print(f"added to TensorBoard's start: {1e3 * statistics.median(starts):.1f} ms of processor time")
     with tempfile.TemporaryDirectory() as folder:
         record(pathlib.Path(folder) / "run", epochs)
         size = sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*tfevents*"))
-        print(f"{epochs} epochs, {LAYERS} layers of {TIME} steps, {FRAMES} frames of {UNITS} x {STEPS}: {size / 2**20:.0f} MB")
+        print(
+            f"{epochs} epochs, {LAYERS} layers of {TIME} steps, {FRAMES} frames {UNITS} x {STEPS}: {size / 2**20:.0f} MB"
+        )
         ask(folder, epochs)
 
 
 def record(folder, epochs):
     """Write the run."""
     curve = np.geomspace(1e-9, 1, TIME).astype("float32")
-    header = {"shape": [2, UNITS, STEPS], "dtype": "float16", "axes": ["kind", "unit", "time"], "names": ["hidden", "cell"]}
+    header = {
+        "shape": [2, UNITS, STEPS],
+        "dtype": "float16",
+        "axes": ["kind", "unit", "time"],
+        "names": ["hidden", "cell"],
+    }
     header = json.dumps({**header, "stride": [1, 1, 1]}).encode()
     frame = np.random.default_rng(0).uniform(-1, 1, (2, UNITS, STEPS)).astype("<f2").tobytes()
     with events.Run(folder) as run:
         for epoch in range(epochs):
             for layer in range(LAYERS):
-                content = json.dumps({"v": 1, "kind": "grad_flow", "layer": f"lstm_{layer}", "cell": "LSTM", "units": 256})
+                content = json.dumps(
+                    {"v": 1, "kind": "grad_flow", "layer": f"lstm_{layer}", "cell": "LSTM", "units": 256}
+                )
                 run.tensor(f"rnn/lstm_{layer}/grad_flow", curve, epoch, board.NAME, content.encode())
             if epoch % max(1, epochs // FRAMES) == 0:
                 content = json.dumps({"v": 1, "kind": "states", "layer": "lstm_0", "cell": "LSTM", "units": 256})
@@ -103,20 +118,23 @@ def ask(folder, epochs):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     chosen = {"run": "run", "kind": "total", "rows": 400, "columns": 800}
     first = get("flow", layer="lstm_0", **chosen)
-    print(f"first picture of a layer: {first[1]:.2f} s, {first[2]:.2f} s of processor time, {len(first[0].data) / 1e6:.1f} MB")
+    print(f"first picture of a layer: {first[1]:.2f} s, processor {first[2]:.2f} s, {len(first[0].data) / 1e6:.1f} MB")
     again = [get("flow", layer="lstm_0", **chosen)[1:] for _ in range(5)]
     print(f"again: {statistics.median(clock for clock, _ in again):.2f} s")
     for layer in range(1, LAYERS):
         get("flow", layer=f"lstm_{layer}", **chosen)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"the server's memory after all {LAYERS} layers: {grown / 1024:.0f} MB more")
-    curves = [get("curve", run="run", layer="lstm_3", kind="total", epoch=epoch)[1:] for epoch in range(0, epochs, epochs // 20)]
+    curves = [
+        get("curve", run="run", layer="lstm_3", kind="total", epoch=epoch)[1:]
+        for epoch in range(0, epochs, epochs // 20)
+    ]
     print(f"one epoch's curve: {1e3 * statistics.median(clock for clock, _ in curves):.1f} ms")
     steps = json.loads(get("frames", run="run", layer="lstm_0", kind="states")[0].data)["epochs"]
     frames = [get("frame", run="run", layer="lstm_0", kind="states", epoch=epoch)[1:] for epoch in steps[:60]]
     clocks = [clock for clock, _ in frames]
     processor = statistics.median(seconds for _, seconds in frames)
-    print(f"one of {len(steps)} frames: {1e3 * statistics.median(clocks):.1f} ms, {1e3 * processor:.1f} ms of processor time")
+    print(f"one of {len(steps)} frames: {1e3 * statistics.median(clocks):.1f} ms, processor {1e3 * processor:.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Draw the README's picture of the RNN tab anew: lesson 07's networks, before the eyes of a headless browser.
 
-Run with `make screenshots` or `python benchmarks/screenshots.py [logs]`; needs Debian's chromium and chromium-driver. Without
-logs of lesson 07 it runs that lesson first. Writes docs/rnn_tab.png.
+Run with `make screenshots` or `python benchmarks/screenshots.py [logs]`; needs Debian's chromium and chromium-driver.
+Without logs of lesson 07 it runs that lesson first. Writes docs/rnn_tab.png.
 """
 
 import pathlib
@@ -32,7 +32,17 @@ def main():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", "127.0.0.1", "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "tensorboard.main",
+            "--logdir",
+            logs,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             take(f"http://127.0.0.1:{port}/#rnn_tutorial&p.rnn_tutorial.view=", ROOT / "docs" / "rnn_tab.png")

@@ -215,7 +215,9 @@ def record_layer():
             for kind, names in (("states", ["hidden", "cell"]), ("gates", ["input", "forget", "candidate", "output"])):
                 values = [waves * (2 if name == "cell" else 1) for name in names]
                 if kind == "gates":
-                    values = [wave if name == "candidate" else abs(wave) for name, wave in zip(names, values, strict=True)]
+                    values = [
+                        wave if name == "candidate" else abs(wave) for name, wave in zip(names, values, strict=True)
+                    ]
                 array = np.stack(values).astype("<f2")
                 header = {"shape": array.shape, "dtype": "float16", "axes": ["kind", "unit", "time"]}
                 header |= {"names": names, "stride": [1, 1, 1]}

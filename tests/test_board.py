@@ -331,8 +331,8 @@ def test_without_the_rules_there_are_no_findings(client, monkeypatch):
 
 def test_findings(client, logs, monkeypatch):
     finding = types.SimpleNamespace(
-        severity="warning", rule="vanishing", layer="lstm", epochs=(np.int64(0), 5), cause="c", advice="a", tab="Images",
-        tag="t", numbers={},
+        severity="warning", rule="vanishing", layer="lstm", epochs=(np.int64(0), 5), cause="c", advice="a",
+        tab="Images", tag="t", numbers={},
     )  # fmt: skip
     read = []
     rules = types.SimpleNamespace(read=lambda folder: read.append(folder) or folder, diagnose=lambda run: [finding])

@@ -191,8 +191,8 @@ def colors(page, selector):
     return page.script(
         """
         const canvas = document.querySelector(arguments[0]);
-        const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-        return new Set(pixels).size;
+        const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(image.data.buffer)).size;
         """,
         selector,
     )
@@ -233,7 +233,9 @@ def test_a_click_chooses_the_epoch_everywhere(page):
 def test_by_keyboard_alone(page):
     page.script("document.querySelector('.panel.flow .cover').focus()")
     keys = ActionChains(page.browser)
-    keys.send_keys(Keys.ARROW_DOWN).send_keys(Keys.HOME).send_keys(Keys.ARROW_DOWN).send_keys(Keys.ARROW_RIGHT).perform()
+    keys.send_keys(Keys.ARROW_DOWN).send_keys(Keys.HOME).send_keys(Keys.ARROW_DOWN).send_keys(
+        Keys.ARROW_RIGHT
+    ).perform()
     wait_for(lambda: page.text(".flow .readout").startswith("epoch 1 · time step 1 ·"))
     outline = page.script("return getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"  # it is seen where the focus is
@@ -289,7 +291,9 @@ def test_two_runs_side_by_side_on_one_scale(page):
     page.hover(".panel.flow figure:nth-child(2) .cover", 7.5 / 8, 0.5 / 6)
     wait_for(lambda: page.text(".flow .readout") == "second · epoch 0 · time step 7 · ‖dL/dh‖ = 100")
     assert len(page.all(".chip")) == 4
-    swatches = page.script("return [...document.querySelectorAll('.runs .swatch')].map((swatch) => swatch.style.background)")
+    swatches = page.script(
+        "return [...document.querySelectorAll('.runs .swatch')].map((swatch) => swatch.style.background)"
+    )
     assert len(set(swatches)) == 3
 
 
@@ -321,7 +325,9 @@ def test_numbers_as_table_csv_and_picture(page):
     )
     lines = page.capture(csv).decode("utf-8-sig").split("\r\n")
     assert lines[:2] == ['"first, lstm, ‖dL/dh‖"', "epoch," + ",".join(f"t={step}" for step in range(8))]
-    assert [float(number) for number in lines[4].split(",")] == pytest.approx([2] + [flow(2, step) for step in range(8)], rel=1e-6)
+    assert [float(number) for number in lines[4].split(",")] == pytest.approx(
+        [2] + [flow(2, step) for step in range(8)], rel=1e-6
+    )
     with Image.open(io.BytesIO(page.capture(png))) as picture:
         assert picture.width > 500
         assert len(picture.convert("RGB").getcolors(1_000_000)) > 60

@@ -50,8 +50,8 @@ def thin(table, rows, columns):
         columns: So many columns at most.
 
     Returns:
-        Three float32 arrays (rows, columns), NaN where a bin has no number. The mean is that of the finite numbers; where
-        there are none, infinite.
+        Three float32 arrays (rows, columns), NaN where a bin has no number. The mean is that of the finite numbers;
+        where there are none, infinite.
     """
     row_edges, column_edges = edges(table.shape[0], rows), edges(table.shape[1], columns)
     if table.size == 0:

@@ -1,4 +1,4 @@
-"""The plugin's routes: what has been recorded, a layer's flow, a frame of states or gates, findings, the page's files."""
+"""The plugin's routes: what is recorded, a layer's flow, a frame of states or gates, findings, the page's files."""
 
 import collections
 import json
@@ -102,7 +102,9 @@ class Plugin(base_plugin.TBPlugin):
                 ("images", self._data.list_blob_sequences),
                 ("histograms", self._data.list_tensors),
             ):
-                begun.update(run for run, tags in listed_by(question.context, plugin_name=name, **chosen).items() if tags)
+                begun.update(
+                    run for run, tags in listed_by(question.context, plugin_name=name, **chosen).items() if tags
+                )
         listed = []
         for number, (run, layers) in enumerate(found.items()):
             if layers:
