@@ -1,8 +1,8 @@
 """What the RNN tab costs: TensorBoard's start, and the largest runs it has to show.
 
-Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps and 4 layers, 200
-frames of 256 x 128 states, asked through TensorBoard's own application with the fast loader where there is one. Processor time
-counts beside the clock, since machines are shared.
+Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps and 4 layers, and
+200 frames of 256 x 128 states, asked through TensorBoard's own application with the fast loader where there is one.
+Processor time counts beside the clock, since machines are shared.
 """
 
 import importlib.util
@@ -62,9 +62,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         record(pathlib.Path(folder) / "run", epochs)
         size = sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*tfevents*"))
-        print(
-            f"{epochs} epochs, {LAYERS} layers of {TIME} steps, {FRAMES} frames {UNITS} x {STEPS}: {size / 2**20:.0f} MB"
-        )
+        print(f"{epochs} epochs, {LAYERS} layers of {TIME} steps, {FRAMES} frames: {size / 2**20:.0f} MB")
         ask(folder, epochs)
 
 
