@@ -1,7 +1,7 @@
 """What the RNN tab costs: TensorBoard's start, and the largest runs it has to show.
 
-Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps and 4 layers, and
-200 frames of 256 x 128 states, asked through TensorBoard's own application with the fast loader where there is one.
+Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps, 4 layers and
+200 frames of 256 x 128 states, asked through the application of TensorBoard with the fast loader where there is one.
 Processor time counts beside the clock, since machines are shared.
 """
 
