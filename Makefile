@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help lessons lesson test lint bench board clean
+.PHONY: help lessons lesson test lint bench board screenshots clean
 help:
 	@echo "make lessons        run all lessons in order"
 	@echo "make lesson N=02    run one, and see what it prints"
 	@echo "make board          TensorBoard on what they wrote"
+	@echo "make screenshots    the README's picture of the RNN tab, drawn anew"
 	@echo "make test           run the tests"
 	@echo "make lint           ruff and mypy"
 	@echo "make bench          measure what looking costs"
@@ -49,9 +50,13 @@ bench: $(VENV)/test
 	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/overhead.py --json logs/overhead_tensorflow.json
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/overhead.py --json logs/overhead_jax.json
+	$(BIN)/python benchmarks/board.py
 
 board: $(VENV)/lessons
 	$(BIN)/rnn-tutorial board logs
+
+screenshots: $(VENV)/test
+	$(BIN)/python benchmarks/screenshots.py
 
 clean:
 	rm -rf $(VENV)

@@ -339,6 +339,8 @@ for name, accuracies in by_seed.items():
 #   show. `cell_and_hidden_state`: in an LSTM the gradient travels in `c`; of it `h` gets what goes through the gates of the next step.
 # - **Images**, `gradient_flow_picture/...` of the runs `simple_rnn` and `gru_open`, time to the right, epochs downwards. In the one, every
 #   row fades to the left. In the other, a row has nearly one colour: bright while there is something to learn, dark when it is learned.
+# - **RNN**, the runs `simple_rnn` and `gru_open` marked: the same two maps on one colour scale, with the number under the pointer. Below
+#   them "Chosen epochs" draws the first epoch and the last one of both. A click on a map chooses another epoch.
 # - **Time Series**, `gradient_flow_ratio/...`: ‖dL/dh‖ at the first step by that at the last one, epoch by epoch. Beside it
 #   `epoch_accuracy` (runs `simple_rnn/train`, ...): which of them leaves 0.5, and when?
 # - **Time Series**, `spectral_radius/simple_rnn`: where does training move it?

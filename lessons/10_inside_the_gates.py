@@ -402,6 +402,8 @@ with events.Run(settings.log_dir / "one_sequence") as run:
 # - **Images**, `gates_picture/lstm` of the run `one_sequence`: the step slider takes you from untrained to trained. At step 10 stand
 #   a dark column in `forget` and a bright one in `input`. To the right of it most rows of `forget` are bright: units that
 #   keep. Hatched is what is masked.
+# - **RNN**, run `lstm`, "States and gates" switched to gates: "Play" shows the same epoch by epoch. When does the dark column come up in
+#   `forget`, and when do the rows behind it turn bright? The sequence is the first of the probe, its mark at step 10 as well.
 # - **Images**, `states_picture/lstm` of the same run: pale before the mark, after it rows of one colour. That is the letter.
 # - **Images**, `gates_picture/gru` of the same run: to the right of the mark, which rows of `update` are bright (these units keep) and
 #   which are dark (these write again)? In `states_picture/gru` both kinds look alike.

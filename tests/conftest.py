@@ -24,6 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 _NOT_OURS = "__array__ implementation doesn't accept a copy keyword"
 # TensorFlow's make_ndarray, with which tests read event files back, does what NumPy 2.5 warns of.
 _NOT_OURS_READING = "Setting the dtype on a NumPy array has been deprecated"
+# TensorBoard's application brings a copy of bleach.
+_NOT_OURS_SERVING = "html5lib's sanitizer is deprecated"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -35,7 +37,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_configure(config):
-    for message in (_NOT_OURS, _NOT_OURS_READING):
+    for message in (_NOT_OURS, _NOT_OURS_READING, _NOT_OURS_SERVING):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
 
@@ -201,6 +203,44 @@ def lesson(run_lesson, lesson_logs):
 
 
 @pytest.fixture(scope="session")
+def record_layer():
+    """Write to a run what the callbacks write of one LSTM, by formulas, for the tab RNN."""
+    import json
+
+    import numpy as np
+
+    def content(layer, kind, version):
+        return json.dumps({"v": version, "kind": kind, "layer": layer, "cell": "LSTM", "units": 4}).encode()
+
+    def write(run, layer="lstm", epochs=range(6), time=8, units=4, frames=True, version=1, scale=1.0):
+        steps = np.arange(time)
+        for epoch in epochs:
+            flow = (scale * 10.0 ** (-(time - 1 - steps) / (1 + epoch))).astype("float32")
+            for kind, part in (("grad_flow", 1), ("grad_flow_cell", 0.5), ("grad_flow_above", 0.1)):
+                run.tensor(f"rnn/{layer}/{kind}", part * flow, epoch, "rnn_tutorial", content(layer, kind, version))
+            if not frames:
+                continue
+            unit = np.arange(units)[:, None]
+            waves = np.sin(steps / 3 + unit + epoch)
+            for kind, names in (("states", ["hidden", "cell"]), ("gates", ["input", "forget", "candidate", "output"])):
+                values = [waves * (2 if name == "cell" else 1) for name in names]
+                if kind == "gates":
+                    values = [
+                        wave if name == "candidate" else abs(wave) for name, wave in zip(names, values, strict=True)
+                    ]
+                array = np.stack(values).astype("<f2")
+                header = {"shape": array.shape, "dtype": "float16", "axes": ["kind", "unit", "time"]}
+                header |= {"names": names, "stride": [1, 1, 1]}
+                blobs = [json.dumps(header).encode(), array.tobytes()]
+                run.blobs(f"rnn/{layer}/{kind}", blobs, epoch, "rnn_tutorial", content(layer, kind, version))
+            for number, gate in enumerate(("input", "forget", "candidate", "output")):
+                run.scalar(f"saturation/{layer}/{gate}", (number + epoch) / 20, epoch)
+        run.flush()
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def serve():
     """Start a server on a free loopback port, wait until it answers, end it with the tests.
 
@@ -242,6 +282,7 @@ def browser():
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.binary_location = chromium
     for argument in (
         "--headless=new",

@@ -1,0 +1,119 @@
+// Numbers to colours. Both scales keep their order for the colour-blind and in grey (viridis; blue - white - orange).
+
+const VIRIDIS = ["#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e", "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725"]; // prettier-ignore
+const DIVERGING = ["#08306b", "#1c5a9c", "#4a8cc2", "#8fbadd", "#cfdfee", "#f5f5f2", "#f7ddc3", "#efb27c", "#d98038", "#ae5312", "#6e2f05"]; // prettier-ignore
+// As TensorBoard gives them to its runs, in light and dark.
+const RUNS = {
+  light: ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"],
+  dark: ["#8e98a3", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"],
+};
+// What has no place on a scale: 0 and what is far below the rest on a log scale, and infinity.
+export const ZERO = [0, 0, 0];
+export const INFINITE = [230, 30, 90];
+const STEPS = 256;
+
+function channels(hex) {
+  return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
+}
+
+/** Colours to pass through -> 256 colours as (256 * 3) numbers. */
+export function ramp(hexes) {
+  const points = hexes.map(channels);
+  const table = new Uint8ClampedArray(STEPS * 3);
+  for (let step = 0; step < STEPS; step++) {
+    const place = (step / (STEPS - 1)) * (points.length - 1);
+    const left = Math.min(Math.floor(place), points.length - 2);
+    for (let channel = 0; channel < 3; channel++) {
+      const [a, b] = [points[left][channel], points[left + 1][channel]];
+      table[step * 3 + channel] = Math.round(a + (b - a) * (place - left));
+    }
+  }
+  return table;
+}
+
+export const sequential = ramp(VIRIDIS);
+export const diverging = ramp(DIVERGING);
+
+/** The colour of the run that TensorBoard counts as number. */
+export function runColor(number, dark) {
+  const palette = dark ? RUNS.dark : RUNS.light;
+  return palette[number % palette.length];
+}
+
+/** Typed arrays -> {low, high} of their finite positive numbers, and whether there are zeros and infinities. */
+export function positiveRange(arrays) {
+  let [low, high, zero, infinite] = [Infinity, 0, false, false];
+  for (const values of arrays) {
+    for (const value of values) {
+      if (value === 0) zero = true;
+      else if (value === Infinity) infinite = true;
+      else if (value > 0) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+  }
+  return high > 0 ? { low, high, zero, infinite } : { low: 1e-1, high: 1, zero, infinite };
+}
+
+/** A log scale of at most so many decades; a single number gets one, so that there is something to see. */
+export function logScale({ low, high, zero = false, infinite = false }, decades = 12) {
+  if (low === high) [low, high] = [low / Math.sqrt(10), high * Math.sqrt(10)];
+  if (low < high * 10 ** -decades) [low, zero] = [high * 10 ** -decades, true];
+  const [from, to] = [Math.log(low), Math.log(high)];
+  const place = (value) => (Math.log(value) - from) / (to - from);
+  return { kind: "log", low, high, zero, infinite, table: sequential, place };
+}
+
+/** A linear scale. */
+export function linearScale(low, high, table) {
+  return { kind: "linear", low, high, zero: false, infinite: false, table, place: (value) => (value - low) / (high - low) };
+}
+
+/** The colour of a number, [r, g, b]; null where there is none to show (NaN). */
+export function color(value, scale) {
+  if (Number.isNaN(value)) return null;
+  if (scale.kind === "log" && value < scale.low * (1 - 1e-6)) return ZERO;
+  if (!Number.isFinite(value)) return INFINITE;
+  const step = Math.round(Math.min(Math.max(scale.place(value), 0), 1) * (STEPS - 1));
+  return [...scale.table.subarray(step * 3, step * 3 + 3)];
+}
+
+/** Numbers -> pixels (size * 4), transparent where there is no number. */
+export function paint(values, scale) {
+  const pixels = new Uint8ClampedArray(values.length * 4);
+  for (let index = 0; index < values.length; index++) {
+    const rgb = color(values[index], scale);
+    if (rgb === null) continue;
+    pixels[index * 4] = rgb[0];
+    pixels[index * 4 + 1] = rgb[1];
+    pixels[index * 4 + 2] = rgb[2];
+    pixels[index * 4 + 3] = 255;
+  }
+  return pixels;
+}
+
+/** The scale of a kind of state or gate: what is between 0 and 1 runs from dark to bright, what has a sign has two colours. */
+export function frameScale(name, largest) {
+  if (["input", "forget", "output", "update", "reset"].includes(name)) return linearScale(0, 1, sequential);
+  if (name !== "cell" && largest <= 1) return linearScale(-1, 1, diverging);
+  const limit = niceAbove(largest);
+  return linearScale(-limit, limit, diverging);
+}
+
+/** The smallest of 1, 2, 5, 10, 20, ... that is not below a number. */
+export function niceAbove(number) {
+  if (!(number > 1)) return 1;
+  const decade = 10 ** Math.floor(Math.log10(number));
+  return [1, 2, 5, 10].map((part) => part * decade).find((nice) => nice >= number * (1 - 1e-9));
+}
+
+/** The largest finite size among numbers. */
+export function largestSize(values) {
+  let largest = 0;
+  for (const value of values) {
+    const size = Math.abs(value);
+    if (size > largest && size !== Infinity) largest = size;
+  }
+  return largest;
+}

@@ -1,0 +1,70 @@
+// The page around this one: TensorBoard, or none. What it does not allow (another origin, in a notebook) is left.
+
+const KEY = "p.rnn_tutorial.view";
+
+function around() {
+  try {
+    void window.parent.location.hash;
+    return window.parent === window ? null : window.parent;
+  } catch {
+    return null;
+  }
+}
+
+function words(hash) {
+  return hash.replace(/^#/, "").split("&").filter((word) => word !== "");
+}
+
+/** The selection that the address holds, as it was written. */
+export function readAddress() {
+  const hash = (around() ?? window).location.hash;
+  const found = words(hash).find((word) => word.startsWith(`${KEY}=`));
+  try {
+    return decodeURIComponent(found?.slice(KEY.length + 1) ?? "");
+  } catch {
+    return "";
+  }
+}
+
+let waiting = null;
+
+/** Put a selection into the address, without a step in the history; not more often than browsers allow. */
+export function writeAddress(written) {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const page = around() ?? window;
+    const others = words(page.location.hash).filter((word) => !word.startsWith(`${KEY}=`));
+    if (around() && others[0] !== "rnn_tutorial") return; // Another tab has been opened meanwhile.
+    const hash = [...others, `${KEY}=${encodeURIComponent(written)}`].join("&");
+    const { pathname, search } = page.location; // A hash alone would be taken from the page's <base>.
+    page.history.replaceState(page.history.state, "", `${pathname}${search}#${hash}`);
+  }, 250);
+}
+
+/** Call when TensorBoard has read its files again, or the user asks it to. */
+export function onReload(reload) {
+  if (window.parent === window) return;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.isReply) return;
+    if (message.type === "experimental.DataReloaded") reload();
+    port1.postMessage(JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }));
+  };
+  window.parent.postMessage("experimental.bootstrap", "*", [port2]);
+}
+
+/** Follow TensorBoard's theme, else the system's: calls with true for dark, now and when it changes. */
+export function followTheme(show) {
+  const page = around();
+  if (page) {
+    const body = page.document.body;
+    const tell = () => show(body.classList.contains("dark-mode"));
+    new MutationObserver(tell).observe(body, { attributes: true, attributeFilter: ["class"] });
+    tell();
+    return;
+  }
+  const prefers = window.matchMedia("(prefers-color-scheme: dark)");
+  prefers.addEventListener("change", () => show(prefers.matches));
+  show(prefers.matches);
+}

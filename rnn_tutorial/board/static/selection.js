@@ -1,0 +1,90 @@
+// What is chosen: kept in the address, and fitted to what is there.
+
+export const PARTS = { total: "total", above: "from above", cell: "cell" };
+export const KINDS = { states: "states", gates: "gates" };
+export const REDUCTIONS = { high: "largest", mean: "mean", low: "smallest" };
+export const MOST_RUNS = 6;
+export const MOST_PINS = 5;
+
+/** Nothing chosen: the newest run, its first layer, its last epoch beside its first. */
+export function nothing() {
+  return { runs: [], layer: null, part: "total", kind: "states", reduce: "high", epoch: null, pins: null };
+}
+
+/** A selection as text for the address. */
+export function encode(selection) {
+  const words = new URLSearchParams();
+  for (const run of selection.runs) words.append("run", run);
+  if (selection.layer !== null) words.set("layer", selection.layer);
+  for (const name of ["part", "kind", "reduce"]) {
+    if (selection[name] !== nothing()[name]) words.set(name, selection[name]);
+  }
+  if (selection.epoch !== null) words.set("epoch", selection.epoch);
+  if (selection.pins !== null) words.set("pins", selection.pins.join(" "));
+  return words.toString();
+}
+
+function epochs(written) {
+  return written.split(" ").filter((word) => /^\d{1,15}$/.test(word)).map(Number);
+}
+
+/** The reverse of `encode`; what is not understood is as if it were not there. */
+export function decode(written) {
+  const words = new URLSearchParams(written);
+  const selection = nothing();
+  selection.runs = [...new Set(words.getAll("run"))].slice(0, MOST_RUNS);
+  selection.layer = words.get("layer");
+  for (const [name, allowed] of [["part", PARTS], ["kind", KINDS], ["reduce", REDUCTIONS]]) {
+    if (Object.hasOwn(allowed, words.get(name) ?? "")) selection[name] = words.get(name);
+  }
+  selection.epoch = epochs(words.get("epoch") ?? "")[0] ?? null;
+  if (words.has("pins")) selection.pins = epochs(words.get("pins")).slice(0, MOST_PINS);
+  return selection;
+}
+
+/** The layers of the chosen runs: [{name, cell, units, flows, frames, last, problem}], each name once. */
+export function layersOf(runs, chosen) {
+  const found = new Map();
+  for (const run of runs.filter(({ name }) => chosen.includes(name))) {
+    for (const layer of run.layers) {
+      const known = found.get(layer.name);
+      if (!known) {
+        found.set(layer.name, { ...layer });
+        continue;
+      }
+      known.flows = [...new Set([...known.flows, ...layer.flows])];
+      known.frames = [...new Set([...known.frames, ...layer.frames])];
+      known.last = Math.max(known.last, layer.last);
+      known.problem ??= layer.problem;
+    }
+  }
+  return [...found.values()];
+}
+
+/** What of a run is shown for a layer: the one of that name, or, of a run that has a single one, that; else undefined. */
+export function layerIn(run, name) {
+  const same = run?.layers.find((layer) => layer.name === name);
+  return same ?? (run?.layers.length === 1 ? run.layers[0] : undefined);
+}
+
+/** A selection fitted to the runs that are there, with as little change as possible. */
+export function fit(selection, runs) {
+  const fitted = { ...selection };
+  const usable = runs.filter(({ layers }) => layers.length > 0).map(({ name }) => name);
+  fitted.runs = selection.runs.filter((name) => usable.includes(name));
+  if (fitted.runs.length === 0 && usable.length > 0) fitted.runs = [usable.at(-1)];
+  const layers = layersOf(runs, fitted.runs);
+  const shown = runs.filter(({ name }) => fitted.runs.includes(name));
+  const layer = layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];
+  fitted.layer = layer?.name ?? null;
+  const { flows, frames } = recorded(shown, fitted.layer);
+  if (flows.length > 0 && !flows.includes(fitted.part)) fitted.part = flows[0];
+  if (frames.length > 0 && !frames.includes(fitted.kind)) fitted.kind = frames[0];
+  return fitted;
+}
+
+/** What is recorded of a layer in any of some runs. */
+export function recorded(runs, name) {
+  const layers = runs.map((run) => layerIn(run, name)).filter(Boolean);
+  return { flows: layers.flatMap(({ flows }) => flows), frames: layers.flatMap(({ frames }) => frames) };
+}

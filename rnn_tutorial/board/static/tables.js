@@ -1,0 +1,80 @@
+// The numbers of a picture as tables: {title, head: [text], rows: [[text or number]]}.
+
+import { drawn, isThinned, lastUpTo } from "./binning.js";
+import { span } from "./layout.js";
+import { REDUCTIONS } from "./selection.js";
+
+function plain(value) {
+  if (typeof value !== "number") return String(value);
+  return Number.isNaN(value) ? "" : value === Infinity ? "inf" : value === -Infinity ? "-inf" : String(value);
+}
+
+/** A number as float32 has it, without the figures that only float64 has. */
+export function single(value) {
+  return Number.isFinite(value) ? Number(value.toPrecision(7)) : value;
+}
+
+/** Tables as CSV (RFC 4180); a cell that a spreadsheet would take for a formula is marked as text. */
+export function toCsv(tables) {
+  const quoted = (value) => {
+    let written = plain(value);
+    if (typeof value !== "number" && /^[=+\-@\t\r]/.test(written)) written = `'${written}`;
+    return /[",\r\n]/.test(written) ? `"${written.replaceAll('"', '""')}"` : written;
+  };
+  const lines = tables.flatMap(({ title, head, rows }) => [[title], head, ...rows].map((row) => row.map(quoted).join(",")));
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+/** Tables as text with tabs, for a spreadsheet. */
+export function toTabs(tables) {
+  const line = (row) => row.map((value) => plain(value).replace(/[\t\r\n]/g, " ")).join("\t");
+  return tables.map(({ title, head, rows }) => [[title], head, ...rows].map(line).join("\n")).join("\n\n");
+}
+
+/** A flow: an epoch a row, a time step a column; where it is thinned, what is drawn. */
+export function flowTable(title, flow, reduce) {
+  const { header } = flow;
+  const { shape, values } = drawn(flow, reduce);
+  const head = ["epoch"];
+  for (let column = 0; column < shape[1]; column++) head.push(`t=${span([header.times[column], header.times[column + 1] - 1])}`);
+  const rows = header.first.map((first, row) => [
+    first === header.last[row] ? first : span([first, header.last[row]]),
+    ...Array.from(values.subarray(row * shape[1], (row + 1) * shape[1]), single),
+  ]);
+  return { title: isThinned(flow) ? `${title} (${REDUCTIONS[reduce]} of each bin)` : title, head, rows };
+}
+
+/** Curves over time: a time step a row, a curve a column. */
+export function curveTable(title, curves) {
+  const longest = Math.max(0, ...curves.map(({ values }) => values.length));
+  const rows = Array.from({ length: longest }, (_, step) => [
+    step,
+    ...curves.map(({ values }) => (step < values.length ? single(values[step]) : NaN)),
+  ]);
+  return { title, head: ["time step", ...curves.map(({ name }) => name)], rows };
+}
+
+/** A frame: a unit a row, a time step a column; one table a kind or gate. */
+export function frameTables(title, frame) {
+  const { header, arrays } = frame;
+  const [kinds, units, steps] = arrays[0].shape;
+  const head = ["unit", ...Array.from({ length: steps }, (_, step) => `t=${step * header.stride[2]}`)];
+  return Array.from({ length: kinds }, (_, kind) => ({
+    title: `${title}, ${header.names[kind]}, epoch ${header.epoch}`,
+    head,
+    rows: Array.from({ length: units }, (_, unit) => {
+      const place = (kind * units + unit) * steps;
+      return [unit * header.stride[1], ...Array.from(arrays[0].values.subarray(place, place + steps), single)];
+    }),
+  }));
+}
+
+/** Of a long and wide table the part around a row, small enough for a page, and what it leaves out. */
+export function excerpt(table, around, mostRows = 60, mostColumns = 60) {
+  const epochs = table.rows.map(([first]) => Number(String(first).split("–")[0]));
+  const middle = around === null ? 0 : lastUpTo(epochs, around);
+  const from = Math.max(0, Math.min(middle - (mostRows >> 1), table.rows.length - mostRows));
+  const rows = table.rows.slice(from, from + mostRows).map((row) => row.slice(0, mostColumns + 1));
+  const left = [table.rows.length - rows.length, Math.max(table.head.length - 1 - mostColumns, 0)];
+  return { ...table, head: table.head.slice(0, mostColumns + 1), rows, left };
+}

@@ -1,0 +1,451 @@
+"""The backend of the tab RNN, asked in process through TensorBoard's own application, with both of its loaders."""
+
+import json
+import shutil
+import struct
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+import werkzeug.test
+from tensorboard import compat, program
+from tensorboard.backend import application
+from tensorboard.backend.event_processing import data_ingester  # noqa: F401  (loads all that reads files)
+from tensorboard.compat import tensorflow_stub
+from tensorboard.plugins.core import core_plugin
+from tensorboard.plugins.scalar import scalars_plugin
+
+from rnn_tutorial import board, events
+from rnn_tutorial.board import arrays, plugin
+
+# TensorBoard leaves the fast loader's process to end with its own.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+ROUTES = "/data/plugin/rnn_tutorial"
+ODD_NAME = "层 one/'two' \"<b>&amp;</b>"
+
+
+def open_board(folder, load_fast, *options):
+    """A client of a TensorBoard that has one plugin more than none: ours."""
+    loaders = [core_plugin.CorePluginLoader(), board.Loader(), scalars_plugin.ScalarsPlugin]
+    tensorboard = program.TensorBoard(loaders)
+    tensorboard.configure(
+        argv=["tensorboard", "--logdir", str(folder), "--load_fast", load_fast, "--reload_interval", "1", *options]
+    )
+    data, multiplexer = tensorboard._make_data_provider()
+    app = application.TensorBoardWSGIApp(tensorboard.flags, loaders, data, None, multiplexer)
+    client = werkzeug.test.Client(app)
+    client.ingester = tensorboard._ingester
+    return client
+
+
+def close_board(client):
+    """End the fast loader's process, which otherwise ends with this one."""
+    pipe = getattr(client.ingester, "_stdin_handle", None)
+    if pipe is not None:
+        pipe.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_tensorflow():
+    """TensorBoard reads files by its own means, as where TensorFlow is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "tensorboard.compat.notf", types.ModuleType("notf"))
+        for name, module in list(sys.modules.items()):
+            if name.startswith("tensorboard.") and vars(module).get("tf") is compat.tf:
+                patch.setattr(module, "tf", tensorflow_stub)
+        yield
+
+
+@pytest.fixture(scope="module", params=["false", "true"], ids=["python", "fast"])
+def load_fast(request):
+    if request.param == "true":
+        data_server = pytest.importorskip("tensorboard_data_server")
+        if data_server.server_binary() is None:
+            pytest.skip("there is no fast loader for this machine")
+    return request.param
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.1)
+
+
+def get(client, route, code=200, **query):
+    answer = client.get(f"{ROUTES}/{route}", query_string=query)
+    assert answer.status_code == code, answer.get_data(as_text=True)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    if code != 200:
+        assert answer.mimetype == "text/plain"
+        return answer.get_data(as_text=True)
+    return answer.json if answer.mimetype == "application/json" else unpack(answer.data)
+
+
+def unpack(content):
+    """The header and the arrays of a binary answer, read independently of `arrays.pack`."""
+    (length,) = struct.unpack_from("<I", content)
+    header = json.loads(content[4 : 4 + length])
+    body = content[4 + length :]
+    found = []
+    for about in header["arrays"]:
+        dtype = np.dtype(about["dtype"]).newbyteorder("<")
+        count = int(np.prod(about["shape"]))
+        found.append(np.frombuffer(body, dtype, count, about["offset"]).reshape(about["shape"]))
+    return header, found
+
+
+def layers_of(client, run):
+    found = {listed["name"]: listed for listed in get(client, "runs")["runs"]}
+    return {layer["name"]: layer for layer in found.get(run, {"layers": []})["layers"]}
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory, record_layer):
+    folder = tmp_path_factory.mktemp("board")
+    with events.Run(folder / "healthy") as run:
+        record_layer(run)
+        record_layer(run, ODD_NAME, epochs=range(2))
+    with events.Run(folder / "健康 run's <i>") as run:
+        record_layer(run, epochs=[3, 5], frames=False)
+    with events.Run(folder / "newer") as run:
+        record_layer(run, version=2)
+    with events.Run(folder / "dense") as run:
+        run.scalar("gradient_norm/global", 1.0, 0)
+    with events.Run(folder / "just_begun"):
+        pass
+    with events.Run(folder / "healthy" / "validation") as run:
+        run.scalar("epoch_loss", 1.0, 0)
+    (folder / "outside").mkdir()
+    with events.Run(folder / "broken") as run:
+        content = json.dumps({"v": 1, "kind": "grad_flow", "layer": "gru", "cell": "GRU", "units": 2}).encode()
+        frames = json.dumps({"v": 1, "kind": "states", "layer": "gru", "cell": "GRU", "units": 2}).encode()
+        for epoch, shape in enumerate([(3,), (5,), (2, 2), (), (4,)]):
+            run.tensor("rnn/gru/grad_flow", np.full(shape, epoch + 1, "float32"), epoch, "rnn_tutorial", content)
+        values = np.array([np.nan, np.inf, -np.inf, 1e-30, 0], "float32")
+        run.tensor("rnn/gru/grad_flow", values, 5, "rnn_tutorial", content)
+        for epoch, blobs in enumerate([[b"{}", b""], [b"no header"], [b'{"shape": [9]}', b"123"]]):
+            run.blobs("rnn/gru/states", blobs, epoch, "rnn_tutorial", frames)
+        run.tensor("rnn/other/grad_flow", values, 0, "rnn_tutorial", b"not JSON")
+        run.scalar("lost", 0.0, 6)
+    path = run.path
+    path.write_bytes(path.read_bytes()[:-7])  # ends in the middle of a record
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(logs, load_fast):
+    client = open_board(logs, load_fast)
+    wait_for(lambda: layers_of(client, "broken") and layers_of(client, "healthy") and layers_of(client, "newer"))
+    wait_for(lambda: len(get(client, "runs")["runs"]) == 6)
+    yield client
+    close_board(client)
+
+
+def test_runs_and_layers(client):
+    listed = {run["name"]: run for run in get(client, "runs")["runs"]}
+    # What Keras writes beside a run is not a run of its own.
+    assert set(listed) == {"healthy", "健康 run's <i>", "newer", "dense", "just_begun", "broken"}
+    (lstm,) = listed["健康 run's <i>"]["layers"]
+    assert lstm == {
+        "name": "lstm",
+        "cell": "LSTM",
+        "units": 4,
+        "flows": ["total", "above", "cell"],
+        "frames": [],
+        "last": 5,
+        "problem": None,
+    }
+    odd, plain = sorted(listed["healthy"]["layers"], key=lambda layer: layer["name"] == "lstm")
+    assert (odd["name"], plain["name"]) == (ODD_NAME, "lstm")
+    assert plain["frames"] == ["states", "gates"]
+    assert (odd["last"], plain["last"]) == (1, 5)
+    assert listed["dense"]["layers"] == [] == listed["just_begun"]["layers"]
+    assert not listed["dense"]["starting"]
+    assert listed["just_begun"]["starting"]
+
+
+def test_runs_have_the_numbers_of_tensorboards_colours(client):
+    order = client.get("/data/runs").json
+    for run in get(client, "runs")["runs"]:
+        assert order[run["number"]] == run["name"]
+
+
+def test_an_unknown_version_is_a_message(client):
+    (layer,) = layers_of(client, "newer").values()
+    assert "version 2" in layer["problem"]
+    assert "upgrade" in layer["problem"]
+    assert layer["flows"] == layer["frames"] == []
+    assert "format" in layers_of(client, "broken")["other"]["problem"]
+
+
+def test_flow_as_it_was_recorded(client):
+    header, (table,) = get(client, "flow", run="healthy", layer="lstm", kind="total")
+    assert header["first"] == header["last"] == [0, 1, 2, 3, 4, 5]
+    assert header["times"] == list(range(9))
+    assert header["left_out"] == 0
+    steps = np.arange(8)
+    expected = np.stack([10.0 ** (-(7 - steps) / (1 + epoch)) for epoch in range(6)])
+    assert table.dtype == np.float32
+    np.testing.assert_allclose(table, expected, rtol=1e-6)
+    _, (above,) = get(client, "flow", run="healthy", layer="lstm", kind="above")
+    _, (cell,) = get(client, "flow", run="healthy", layer="lstm", kind="cell")
+    np.testing.assert_allclose(above, table / 10, rtol=1e-6)
+    np.testing.assert_allclose(cell, table / 2, rtol=1e-6)
+
+
+def test_odd_names_of_runs_and_layers(client):
+    header, _ = get(client, "flow", run="healthy", layer=ODD_NAME, kind="total")
+    assert header["last"] == [0, 1]
+    header, _ = get(client, "flow", run="健康 run's <i>", layer="lstm", kind="total")
+    assert header["last"] == [3, 5]
+
+
+def test_shapes_that_change_and_numbers_that_are_none(client):
+    header, (table,) = get(client, "flow", run="broken", layer="gru", kind="total")
+    assert header["left_out"] == 2
+    assert header["last"] == [0, 1, 4, 5]
+    nan = np.nan
+    rows = [[1, 1, 1, nan, nan], [2, 2, 2, 2, 2], [5, 5, 5, 5, nan], [nan, np.inf, -np.inf, 1e-30, 0]]
+    np.testing.assert_array_equal(table, np.array(rows, "float32"))
+
+
+def test_thinned_flow_keeps_what_stands_out(client):
+    header, (low, high, mean) = get(client, "flow", run="healthy", layer="lstm", kind="total", rows=2, columns=3)
+    _, (table,) = get(client, "flow", run="healthy", layer="lstm", kind="total")
+    assert header["first"] == [0, 3]
+    assert header["last"] == [2, 5]
+    assert header["times"] == [0, 2, 5, 8]
+    assert header["epochs"] == 6
+    for row, epochs in enumerate((slice(0, 3), slice(3, 6))):
+        for column, times in enumerate((slice(0, 2), slice(2, 5), slice(5, 8))):
+            part = table[epochs, times]
+            assert low[row, column] == part.min()
+            assert high[row, column] == part.max()
+            assert mean[row, column] == pytest.approx(part.mean())
+
+
+def test_curve_of_one_epoch(client):
+    _, (table,) = get(client, "flow", run="healthy", layer="lstm", kind="total")
+    header, (curve,) = get(client, "curve", run="healthy", layer="lstm", kind="total", epoch=2)
+    assert header["epoch"] == 2
+    np.testing.assert_array_equal(curve, table[2])
+    for asked, answered in ((4, 3), (99, 5), (0, 3)):
+        header, _ = get(client, "curve", run="健康 run's <i>", layer="lstm", kind="total", epoch=asked)
+        assert header["epoch"] == answered
+
+
+def test_frames(client):
+    assert get(client, "frames", run="healthy", layer="lstm", kind="states") == {"epochs": list(range(6))}
+    header, (values,) = get(client, "frame", run="healthy", layer="lstm", kind="states", epoch=3)
+    assert header["names"] == ["hidden", "cell"]
+    assert header["stride"] == [1, 1, 1]
+    waves = np.sin(np.arange(8) / 3 + np.arange(4)[:, None] + 3)
+    assert values.dtype == np.float16
+    np.testing.assert_array_equal(values, np.stack([waves, 2 * waves]).astype("float16"))
+    header, (values,) = get(client, "frame", run="healthy", layer="lstm", kind="gates", epoch=3)
+    assert header["names"] == ["input", "forget", "candidate", "output"]
+    assert values.shape == (4, 4, 8)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_a_damaged_frame_is_told(client, epoch):
+    assert "damaged" in get(client, "frame", 400, run="broken", layer="gru", kind="states", epoch=epoch)
+
+
+def test_saturation(client):
+    gates = get(client, "saturation", run="healthy", layer="lstm")["gates"]
+    assert set(gates) == {"input", "forget", "candidate", "output"}
+    assert [epoch for epoch, _ in gates["forget"]] == list(range(6))
+    assert [share for _, share in gates["forget"]] == pytest.approx([(1 + epoch) / 20 for epoch in range(6)])
+    assert get(client, "saturation", run="健康 run's <i>", layer="gru")["gates"] == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "route", "query", "message"),
+    [
+        (404, "flow", {"run": "healthy", "layer": "gru", "kind": "total"}, "has no"),
+        (404, "flow", {"run": "nobody", "layer": "lstm", "kind": "total"}, "has no"),
+        (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "all"}, "total, above, cell"),
+        (400, "flow", {"run": "healthy", "layer": "lstm"}, "kind"),
+        (400, "flow", {"layer": "lstm", "kind": "total"}, "run"),
+        (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "total", "rows": "0"}, "1 or more"),
+        (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "total", "columns": "many"}, "'many'"),
+        (400, "curve", {"run": "healthy", "layer": "lstm", "kind": "total"}, "epoch"),
+        (400, "curve", {"run": "healthy", "layer": "lstm", "kind": "total", "epoch": 10**30}, "epoch"),
+        (400, "frame", {"run": "healthy", "layer": "lstm", "kind": "states", "epoch": -1}, "epoch"),
+        (404, "frame", {"run": "healthy", "layer": "lstm", "kind": "states", "epoch": 77}, "epoch 77"),
+        (404, "frames", {"run": "健康 run's <i>", "layer": "lstm", "kind": "states"}, "has no"),
+        (400, "frames", {"run": "healthy", "layer": "lstm", "kind": "weights"}, "states, gates"),
+        (404, "findings", {"run": "nobody"}, "no run"),
+    ],
+)
+def test_what_cannot_be_answered(client, code, route, query, message):
+    assert message in get(client, route, code, **query)
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "../healthy", "/etc", "..", "%2e%2e/", "outside", "healthy\0"])
+def test_no_argument_is_a_path(client, path):
+    for kind, routes in (("total", ("flow", "curve")), ("states", ("frames", "frame"))):
+        for route in routes:
+            get(client, route, 404, run=path, layer="lstm", kind=kind, epoch=0)
+            get(client, route, 404, run="healthy", layer=path, kind=kind, epoch=0)
+    get(client, "findings", 404, run=path)
+    assert get(client, "saturation", run=path, layer="lstm") == {"gates": {}}
+    for route in (f"static/{path}", f"static/../{path}", f"{path}/index.js", "static/", "static/__init__.py"):
+        assert client.get(f"{ROUTES}/{route}").status_code == 404
+
+
+def test_static_files(client):
+    assert set(plugin._FILES) == {path.name for path in plugin._STATIC.iterdir()}
+    for name, kind in plugin._FILES.items():
+        answer = client.get(f"{ROUTES}/static/{name}")
+        assert answer.status_code == 200
+        assert answer.mimetype == kind
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        text = answer.get_data(as_text=True)
+        assert text == (plugin._STATIC / name).read_text(encoding="utf-8")
+        assert "http://" not in text.replace("http://www.w3.org/", "")
+        assert "https://" not in text
+    assert client.post(f"{ROUTES}/runs").status_code == 405
+
+
+def test_the_tab_is_listed_and_loads_our_program(client):
+    listed = client.get("/data/plugins_listing").json["rnn_tutorial"]
+    assert listed["enabled"]
+    assert listed["tab_name"] == "RNN"
+    assert listed["loading_mechanism"] == {"type": "IFRAME", "module_path": "/data/plugin/rnn_tutorial/static/index.js"}
+    page = client.get("/data/plugin_entry.html", query_string={"name": "rnn_tutorial"}).get_data(as_text=True)
+    assert "./static/index.js" in page
+
+
+def test_without_the_rules_there_are_no_findings(client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rnn_tutorial.diagnosis", None)
+    assert get(client, "findings", run="healthy") == {"findings": [], "note": ""}
+
+
+def test_findings(client, logs, monkeypatch):
+    finding = types.SimpleNamespace(
+        severity="warning", rule="vanishing", layer="lstm", epochs=(np.int64(0), 5), cause="c", advice="a",
+        tab="Images", tag="t", numbers={},
+    )  # fmt: skip
+    read = []
+    rules = types.SimpleNamespace(read=lambda folder: read.append(folder) or folder, diagnose=lambda run: [finding])
+    monkeypatch.setitem(sys.modules, "rnn_tutorial.diagnosis", rules)
+    monkeypatch.setattr("rnn_tutorial.diagnosis", rules, raising=False)
+    for _ in range(2):
+        (found,) = get(client, "findings", run="dense")["findings"]
+        assert found["epochs"] == [0, 5]
+        assert (found["rule"], found["layer"], found["cause"]) == ("vanishing", "lstm", "c")
+    assert read == [logs / "dense"]  # once, as long as nothing is written
+    monkeypatch.setattr(plugin, "_LARGEST_TO_DIAGNOSE", 10)
+    assert "rnn-tutorial diagnose" in get(client, "findings", run="dense")["note"]
+
+
+def test_while_a_run_is_written_and_after_it_is_gone(tmp_path, load_fast, record_layer):
+    run = events.Run(tmp_path / "growing")
+    record_layer(run, epochs=range(2))
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: layers_of(client, "growing"))
+
+    def last():
+        return get(client, "flow", run="growing", layer="lstm", kind="total")[0]["last"]
+
+    wait_for(lambda: last() == [0, 1])
+    record_layer(run, epochs=range(2, 4))
+    wait_for(lambda: last() == [0, 1, 2, 3])
+    run.close()
+    shutil.rmtree(tmp_path / "growing")
+    wait_for(lambda: not layers_of(client, "growing"))
+    get(client, "flow", 404, run="growing", layer="lstm", kind="total")
+    get(client, "findings", 404, run="growing")
+    close_board(client)
+
+
+def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast, record_layer):
+    with events.Run(tmp_path / "long") as run:
+        record_layer(run, epochs=range(300), time=3, frames=False)
+    for options, kept in (((), 300), (("--samples_per_plugin", "rnn_tutorial=20"), 20)):
+        client = open_board(tmp_path, load_fast, *options)
+        wait_for(lambda client=client: layers_of(client, "long").get("lstm", {}).get("last") == 299)
+        header, _ = get(client, "flow", run="long", layer="lstm", kind="total")
+        assert header["epochs"] == kept
+        assert header["last"][-1] == 299
+        close_board(client)
+
+
+def test_under_a_path_prefix(logs):
+    client = open_board(logs, "false", "--path_prefix", "/below/here")
+    assert client.get(f"/below/here{ROUTES}/static/index.js").status_code == 200
+    assert client.get(f"{ROUTES}/static/index.js").status_code == 404
+
+
+def test_matrix_of_curves():
+    curves = [np.ones(2), np.full(3, 2.0), np.full(2, 3.0), np.array(["a"])]
+    epochs, table, left_out = arrays.matrix([5, 1, 5, 2], curves)
+    assert epochs.tolist() == [1, 5]
+    np.testing.assert_array_equal(table, [[2, 2, 2], [3, 3, np.nan]])  # of two at one epoch the later
+    assert left_out == 1
+    epochs, table, left_out = arrays.matrix([], [])
+    assert (epochs.shape, table.shape, left_out) == ((0,), (0, 0), 0)
+
+
+def test_thin_against_a_loop():
+    numbers = np.random.default_rng(0)
+    table = numbers.lognormal(size=(37, 23)).astype("float32")
+    table[numbers.random(table.shape) < 0.3] = np.nan
+    table[5:9, 4:9] = np.nan
+    table[20, 3], table[30:33, 20:] = np.inf, np.inf
+    low, high, mean = arrays.thin(table, 9, 5)
+    rows, columns = arrays.edges(37, 9), arrays.edges(23, 5)
+    assert low.shape == high.shape == mean.shape == (9, 5)
+    for i in range(9):
+        for j in range(5):
+            part = table[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+            known, finite = part[~np.isnan(part)], part[np.isfinite(part)]
+            assert len(known), "the example has numbers everywhere"
+            assert (low[i, j], high[i, j]) == (known.min(), known.max())
+            assert mean[i, j] == (pytest.approx(finite.mean(), rel=1e-6) if len(finite) else np.inf)
+    assert np.isnan(arrays.thin(np.full((4, 4), np.nan, "float32"), 2, 2)).all()
+    assert [part.shape for part in arrays.thin(np.zeros((0, 0), "float32"), 2, 2)] == [(0, 0)] * 3
+
+
+@pytest.mark.parametrize(("count", "bins"), [(0, 3), (1, 3), (3, 3), (10, 3), (1001, 512)])
+def test_bins_are_even_and_leave_nothing_out(count, bins):
+    found = arrays.edges(count, bins)
+    sizes = np.diff(found)
+    assert (found[0], found[-1]) == (0, count)
+    assert len(sizes) == min(count, bins)
+    assert count == 0 or sizes.max() - sizes.min() <= 1
+
+
+def test_bytes_keep_what_json_cannot_say():
+    half = np.array([[np.nan, -np.inf, 0.1]], "float16")
+    single = np.array([np.inf, 1e-45], ">f4")
+    header, (first, second) = unpack(arrays.pack({"title": "ü"}, half, single))
+    assert header["title"] == "ü"
+    np.testing.assert_array_equal(first, half)
+    np.testing.assert_array_equal(second, single)
+    assert all(about["offset"] % 4 == 0 for about in header["arrays"])
+
+
+def test_tensorboard_starts_without_anything_heavy(run_python):
+    printed = run_python(
+        """
+        import sys
+        import tensorboard.plugins.base_plugin
+        before = set(sys.modules)
+        from rnn_tutorial import board
+        print(*sorted(name for name in set(sys.modules) - before if "typing" not in name and name != "collections.abc"))
+        from rnn_tutorial.board import plugin
+        print(*[name for name in ("keras", "tensorflow", "jax", "pandas", "matplotlib") if name in sys.modules])
+        """
+    )
+    at_start, with_the_tab = printed.split("\n")[:2]
+    assert set(at_start.split()) == {"rnn_tutorial", "rnn_tutorial.board"}
+    assert with_the_tab == ""

@@ -1,0 +1,426 @@
+"""The page of the tab RNN: its pure functions in Node, the rest in a real browser on a real TensorBoard."""
+
+import base64
+import io
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from rnn_tutorial import events
+
+ROOT = pathlib.Path(__file__).parent.parent
+SCREENSHOTS = ROOT / "build" / "screenshots"
+ODD_NAME = "层 one/'two' \"<b>bold</b>"
+# A TensorBoard with our tab, installed or not; the rules are stood in for by one that finds the same in each run.
+PROGRAM = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # starts faster without TensorFlow
+from tensorboard import default, program
+import rnn_tutorial
+from rnn_tutorial import board
+finding = types.SimpleNamespace(
+    severity="warning", rule="vanishing", layer="lstm", epochs=(0, 2), numbers={}, tab="Images", tag="t",
+    cause="The first step <i>hears</i> nothing.", advice="Open the gates.")
+rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: [finding])
+sys.modules["rnn_tutorial.diagnosis"] = rnn_tutorial.diagnosis = rules
+plugins = default.get_plugins()
+if board.Loader not in plugins:
+    plugins.append(board.Loader)
+tensorboard = program.TensorBoard(plugins)
+tensorboard.configure(argv=sys.argv)
+sys.exit(tensorboard.main())
+"""
+
+
+def test_pure_functions_in_node():
+    node = shutil.which("node")
+    if node is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs Node (apt-get install nodejs)")
+    done = subprocess.run([node, "--test", "tests/board/"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# fail 0" in done.stdout
+
+
+def wait_for(condition, seconds=60):
+    # What is drawn anew is another element.
+    ignored = [StaleElementReferenceException]
+    return WebDriverWait(None, seconds, poll_frequency=0.05, ignored_exceptions=ignored).until(lambda _: condition())
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory, record_layer):
+    folder = tmp_path_factory.mktemp("page")
+    for name, scale in (("first", 1.0), ("second", 100.0)):
+        with events.Run(folder / "two" / name) as run:
+            record_layer(run, scale=scale)
+    with events.Run(folder / "two" / "long <i>") as run:
+        record_layer(run, ODD_NAME, epochs=range(1200), frames=False, time=5)
+    with events.Run(folder / "none" / "dense") as run:
+        run.scalar("epoch_loss", 1.0, 0)
+    with events.Run(folder / "none" / "just_begun"):
+        pass
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(serve):
+    def begin(folder, *options, prefix=""):
+        def command(port):
+            arguments = ["--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--reload_interval", "1"]
+            return [sys.executable, "-c", PROGRAM, *arguments, "--path_prefix", prefix, *options]
+
+        return serve(command, f"{prefix}/data/environment") + prefix
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def two(start, logs):
+    return start(logs / "two", "--load_fast", "false")
+
+
+class Page:
+    """The page alone, as TensorBoard puts it into its tab."""
+
+    def __init__(self, browser, address):
+        self.browser = browser
+        self.address = f"{address}/data/plugin_entry.html?name=rnn_tutorial"
+
+    def open(self, view=""):
+        self.browser.get("about:blank")
+        self.browser.get(self.address + (f"#p.rnn_tutorial.view={view}" if view else ""))
+        self.wait()
+
+    def wait(self):
+        wait_for(lambda: self.script("return document.body?.dataset.ready === 'true'"))
+
+    def script(self, code, *arguments):
+        return self.browser.execute_script(code, *arguments)
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return wait_for(lambda: next(iter(self.all(selector)), None))
+
+    def text(self, selector):
+        return self.one(selector).text
+
+    def hover(self, selector, across, down):
+        """Move the pointer to a part of a picture's plot, in shares of its width and height."""
+        place = self.script(
+            """
+            const cover = document.querySelector(arguments[0]);
+            cover.scrollIntoView({block: 'center'});
+            const [wide, high] = [cover.clientWidth - 62, cover.clientHeight - 44];
+            return [52 + arguments[1] * wide - cover.clientWidth / 2, 8 + arguments[2] * high - cover.clientHeight / 2];
+            """,
+            selector,
+            across,
+            down,
+        )
+        ActionChains(self.browser).move_to_element_with_offset(self.one(selector), *map(round, place)).perform()
+
+    def capture(self, button):
+        """Press a button that downloads, and return the file's bytes."""
+        self.script(
+            """
+            window.captured = null;
+            const original = URL.createObjectURL;
+            URL.createObjectURL = (blob) => {
+                URL.createObjectURL = original;
+                const reader = new FileReader();
+                reader.onload = () => { window.captured = reader.result; };
+                reader.readAsDataURL(blob);
+                return '#';
+            };
+            """
+        )
+        self.script("arguments[0].click()", button)
+        return base64.b64decode(wait_for(lambda: self.script("return window.captured")).partition(",")[2])
+
+
+MAP = ".panel.flow .cover"
+# Nothing is wider than the window, no picture than its panel, and the pictures use the room that there is.
+FITS = """
+const app = document.querySelector('.app');
+const right = (element) => element.getBoundingClientRect().right;
+const fits = (panel) => [...panel.querySelectorAll('canvas')].every((canvas) => right(canvas) <= right(panel));
+const charts = [...document.querySelectorAll('.panel.curve .cover')];
+return app.scrollWidth <= innerWidth && [...document.querySelectorAll('.panel')].every(fits)
+    && charts.every((chart) => right(chart) > right(chart.closest('.panel')) - 30);
+"""
+
+
+@pytest.fixture
+def page(browser, two):
+    browser.set_window_size(1400, 1000)
+    page = Page(browser, two)
+    # All runs are there only when TensorBoard has read them.
+    wait_for(lambda: page.open() or len(page.all(".runs li")) == 3)
+    page.open("run=first%26layer=lstm")
+    browser.get_log("browser")
+    yield page
+    complaints = [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert not complaints
+    assert page.script(
+        "return performance.getEntriesByType('resource').every(({name}) => name.startsWith(location.origin) || "
+        "name.startsWith('blob:'))"
+    )
+
+
+def flow(epoch, step, scale=1.0, time=8):
+    """The gradient that `record_layer` has written."""
+    return scale * 10.0 ** (-(time - 1 - step) / (1 + epoch))
+
+
+def colors(page, selector):
+    return page.script(
+        """
+        const canvas = document.querySelector(arguments[0]);
+        const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(image.data.buffer)).size;
+        """,
+        selector,
+    )
+
+
+def shown(number):
+    """A number as the page writes it."""
+    return f"{number:.2e}".replace("e-0", "e−") if number < 1e-3 else f"{float(f'{number:.3g}'):g}"
+
+
+def test_the_pointer_reads_what_was_recorded(page):
+    assert colors(page, ".panel.flow .heatmap canvas") > 40
+    for epoch, step in ((0, 0), (3, 7), (5, 2)):
+        page.hover(MAP, (step + 0.5) / 8, (epoch + 0.5) / 6)
+        expected = f"epoch {epoch} · time step {step} · ‖dL/dh‖ = {shown(flow(epoch, step))}"
+        wait_for(lambda expected=expected: page.text(".flow .readout") == expected)
+
+
+def test_a_click_chooses_the_epoch_everywhere(page):
+    page.hover(MAP, 0.5, 2.5 / 6)
+    ActionChains(page.browser).click().perform()
+    wait_for(lambda: page.text(".player .epoch") == "epoch 2 of 5")
+    assert [chip.text.split("\n")[0] for chip in page.all(".chip")] == ["epoch 2", "epoch 0"]
+    wait_for(lambda: "epoch%3D2" in page.script("return location.hash"))
+    assert "epoch 2" in page.text(".frames figcaption")
+    # One more beside it, and what is in the address comes back.
+    page.hover(MAP, 0.5, 4.5 / 6)
+    ActionChains(page.browser).key_down(Keys.SHIFT).click().key_up(Keys.SHIFT).perform()
+    wait_for(lambda: len(page.all(".chip")) == 3)
+    wait_for(lambda: "pins%3D0%2B4" in page.script("return location.hash"))
+    page.browser.refresh()
+    page.wait()
+    wait_for(lambda: [chip.text.split("\n")[0] for chip in page.all(".chip")] == ["epoch 2", "epoch 0", "epoch 4"])
+    page.all(".chip button")[0].click()
+    wait_for(lambda: len(page.all(".chip")) == 2)
+
+
+def test_by_keyboard_alone(page):
+    page.script("document.querySelector('.panel.flow .cover').focus()")
+    keys = ActionChains(page.browser)
+    keys.send_keys(Keys.ARROW_DOWN).send_keys(Keys.HOME).send_keys(Keys.ARROW_DOWN).send_keys(
+        Keys.ARROW_RIGHT
+    ).perform()
+    wait_for(lambda: page.text(".flow .readout").startswith("epoch 1 · time step 1 ·"))
+    outline = page.script("return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"  # it is seen where the focus is
+    ActionChains(page.browser).send_keys(Keys.ENTER).perform()
+    wait_for(lambda: page.text(".player .epoch") == "epoch 1 of 5")
+    page.script("document.activeElement.blur()")
+    for key, epoch in ((Keys.ARROW_RIGHT, 2), (Keys.END, 5), (Keys.ARROW_LEFT, 4), (Keys.HOME, 0)):
+        ActionChains(page.browser).send_keys(key).perform()
+        wait_for(lambda epoch=epoch: page.text(".player .epoch") == f"epoch {epoch} of 5")
+    ActionChains(page.browser).send_keys(Keys.SPACE).perform()
+    wait_for(lambda: page.text(".play") == "Pause")
+    wait_for(lambda: page.text(".player .epoch") == "epoch 5 of 5")
+    wait_for(lambda: page.text(".play") == "Play")  # at the end it stops
+    unnamed = page.script(
+        "return [...document.querySelectorAll('button, input, .cover, canvas[role]')].filter((control) => "
+        "!control.getAttribute('aria-label') && !control.textContent.trim() && !control.closest('label')).length"
+    )
+    assert unnamed == 0
+
+
+def test_total_from_above_and_cell(page):
+    for part, factor in (("above", 0.1), ("cell", 0.5), ("total", 1)):
+        page.one(f".choice [data-value={part}]").click()
+        wait_for(lambda part=part: page.all(f".choice [data-value={part}][aria-pressed=true]"))
+        page.hover(MAP, 0.01, 0.01)
+        page.hover(MAP, 7.5 / 8, 4.5 / 6)
+        wait_for(lambda factor=factor: page.text(".flow .readout").endswith(f"= {shown(factor * flow(4, 7))}"))
+
+
+def test_states_and_gates(page):
+    assert [name.text for name in page.all(".kind h3")] == ["hidden", "cell"]
+    wait_for(lambda: colors(page, ".panel.frames .heatmap canvas") > 20)
+    page.one("[aria-label='One frame back']").click()
+    wait_for(lambda: page.text(".player .epoch") == "epoch 4 of 5")
+    page.hover(".panel.frames .kind:nth-child(2) .cover", 2.5 / 8, 1.5 / 4)
+    value = 2 * math.sin(2 / 3 + 1 + 4)
+    expected = f"epoch 4 · cell · unit 1 · time step 2 · {value:.3g}".replace("-", "−")
+    wait_for(lambda: page.text(".panel.frames .readout") == expected)
+    page.one(".choice [data-value=gates]").click()
+    wait_for(lambda: [name.text for name in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
+    bars = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, .share")] for row in page.all(".bars tr")]
+    assert bars == [["input", "20%"], ["forget", "25%"], ["candidate", "30%"], ["output", "35%"]]
+
+
+def test_two_runs_side_by_side_on_one_scale(page):
+    page.all(".runs input")[1].click()
+    wait_for(lambda: len(page.all(".panel.flow figure .cover")) == 2)
+    first, second = page.all(".panel.flow figure")
+    assert abs(first.location["y"] - second.location["y"]) < 2
+    label = page.one(".panel.flow .legend").get_attribute("aria-label")
+    assert "100, bright" in label
+    assert f"from {shown(flow(0, 0))}, dark" in label
+    page.hover(".panel.flow figure:nth-child(2) .cover", 7.5 / 8, 0.5 / 6)
+    wait_for(lambda: page.text(".flow .readout") == "second · epoch 0 · time step 7 · ‖dL/dh‖ = 100")
+    assert len(page.all(".chip")) == 4
+    swatches = page.script(
+        "return [...document.querySelectorAll('.runs .swatch')].map((swatch) => swatch.style.background)"
+    )
+    assert len(set(swatches)) == 3
+
+
+def test_a_long_run_is_thinned_and_its_odd_names_are_text(page):
+    page.open("run=long <i>".replace(" ", "%20"))
+    wait_for(lambda: "bin" in page.text(".panel.flow .controls"))
+    assert page.all("b") == page.all("i") == []
+    assert ODD_NAME in page.text(".layers")
+    page.hover(MAP, 0.5 / 5, 0.001)
+    wait_for(lambda: "epoch 0–" in page.text(".flow .readout") and "largest" in page.text(".flow .readout"))
+    page.open("run=long%20<i>%26epoch=700%26pins=")
+    wait_for(lambda: page.text(".chip") == "epoch 700")
+    page.script("document.querySelector('.panel.curve .cover').focus()")
+    ActionChains(page.browser).send_keys(Keys.ARROW_RIGHT).perform()
+    wait_for(lambda: page.text(".curve .readout") == f"time step 0 · epoch 700: {shown(flow(700, 0, time=5))}")
+
+
+def test_numbers_as_table_csv_and_picture(page):
+    panel = page.one(".panel.flow")
+    page.script("document.querySelector('.panel.flow .tools button').click()")
+    rows = wait_for(lambda: page.all(".panel.flow tbody tr"))
+    assert [cell.text for cell in rows[3].find_elements(By.CSS_SELECTOR, "th, td")] == [
+        "3",
+        *(shown(flow(3, step)) for step in range(8)),
+    ]
+    csv, png = (
+        next(button for button in panel.find_elements(By.TAG_NAME, "button") if button.text == text)
+        for text in ("CSV", "PNG")
+    )
+    lines = page.capture(csv).decode("utf-8-sig").split("\r\n")
+    assert lines[:2] == ['"first, lstm, ‖dL/dh‖"', "epoch," + ",".join(f"t={step}" for step in range(8))]
+    assert [float(number) for number in lines[4].split(",")] == pytest.approx(
+        [2] + [flow(2, step) for step in range(8)], rel=1e-6
+    )
+    with Image.open(io.BytesIO(page.capture(png))) as picture:
+        assert picture.width > 500
+        assert len(picture.convert("RGB").getcolors(1_000_000)) > 60
+
+
+def test_findings_lead_to_their_place(page):
+    wait_for(lambda: page.all(".found li"))
+    assert page.text(".found h2") == "Findings (1)"
+    page.script("document.querySelector('.found details').open = true")
+    assert "The first step <i>hears</i> nothing." in page.text(".found li")
+    page.script("document.querySelector('.found li button').click()")
+    wait_for(lambda: page.text(".player .epoch") == "epoch 2 of 5")
+    wait_for(lambda: page.script("return document.activeElement.textContent") == "Gradient through time")
+
+
+def test_it_fits_and_follows_the_theme(page):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    backgrounds = set()
+    page.open("run=first%26run=second%26layer=lstm%26kind=gates")
+    for theme in ("light", "dark"):
+        page.browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        )
+        wait_for(lambda theme=theme: page.script("return document.documentElement.dataset.theme") == theme)
+        for size in ((1024, 640), (2560, 1300)):
+            page.browser.set_window_size(*size)
+            wait_for(lambda: page.script(FITS))
+            page.browser.save_screenshot(str(SCREENSHOTS / f"rnn_{theme}_{size[0]}.png"))
+        backgrounds.add(page.script("return getComputedStyle(document.querySelector('.panel')).backgroundColor"))
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(backgrounds) == 2
+
+
+def test_empty_states_teach(browser, start, logs, tmp_path):
+    page = Page(browser, start(logs / "none"))
+    wait_for(lambda: page.open() or (page.all(".starting") and page.all(".without")))
+    assert "just_begun" in page.text(".starting")
+    assert "dense" in page.text(".without")
+    assert "recurrent layer" in page.text(".without")
+    lines = page.text(".empty pre").split("\n")
+    compile("\n".join(lines), "empty", "exec")
+    assert len(lines) == 3
+    assert 'callbacks.observe("logs/run", probe=probe)' in lines[2]
+
+
+def test_in_tensorboards_own_page(browser, start, tmp_path, record_layer):
+    """The tab under a path prefix, TensorBoard's theme, its reload button while a run is written, a run deleted."""
+    run, other = events.Run(tmp_path / "growing"), events.Run(tmp_path / "other")
+    record_layer(run, epochs=range(3))
+    record_layer(other, epochs=range(2))
+    address = start(tmp_path, "--load_fast", "auto", prefix="/below")
+    browser.set_window_size(1400, 1000)
+    page = Page(browser, address)
+
+    def enter():
+        browser.switch_to.default_content()
+        for frame in browser.find_elements(By.TAG_NAME, "iframe"):
+            browser.switch_to.frame(frame)
+            if page.script("return document.body?.dataset.ready === 'true'"):
+                return True
+            browser.switch_to.default_content()
+        return False
+
+    def reload():
+        browser.switch_to.default_content()
+        page.script("document.querySelector('app-header-reload button, .reload-button').click()")
+        wait_for(enter)
+
+    try:
+        view = "run%3Dgrowing%26epoch%3D1"
+        wait_for(lambda: browser.get(f"{address}/#rnn_tutorial&p.rnn_tutorial.view={view}") or True)
+        wait_for(enter)
+        wait_for(lambda: page.all(MAP) or reload())
+        assert page.text(".player .epoch") == "epoch 1 of 2"
+        record_layer(run, epochs=range(3, 6))
+        wait_for(lambda: reload() or page.text(".player .epoch") == "epoch 1 of 5")
+        assert page.script("return document.documentElement.dataset.theme") == "light"
+        browser.switch_to.default_content()
+        page.script("document.body.classList.add('dark-mode')")
+        wait_for(enter)
+        wait_for(lambda: page.script("return document.documentElement.dataset.theme") == "dark")
+        browser.save_screenshot(str(SCREENSHOTS / "rnn_in_tensorboard.png"))
+        page.one("[aria-label='One frame on']").click()
+        browser.switch_to.default_content()
+        wait_for(lambda: "epoch%3D2" in page.script("return location.hash"))
+        assert page.script("return location.hash").startswith("#rnn_tutorial&")
+        browser.refresh()
+        wait_for(enter)
+        wait_for(lambda: page.all(MAP) and page.text(".player .epoch") == "epoch 2 of 5")
+        run.close()
+        shutil.rmtree(tmp_path / "growing")
+        wait_for(lambda: reload() or [name.text for name in page.all(".runs li")] == ["other"])
+        wait_for(lambda: page.all(MAP) and page.text(".player .epoch").startswith("epoch 1 of 1"))
+    finally:
+        browser.switch_to.default_content()
+        other.close()
