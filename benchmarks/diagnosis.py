@@ -21,7 +21,7 @@ import numpy as np
 
 from rnn_tutorial import callbacks, data, diagnosis, lesson, models, recurrent
 
-TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (101, 102, 103)
+TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (201, 202, 203)
 WINDOW, FEATURES = 16, 1
 EPOCHS = 12
 

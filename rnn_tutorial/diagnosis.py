@@ -240,7 +240,7 @@ def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epo
     )
 
 
-def oscillating(loss, *, rise=0.1, share=0.25, least_epochs=8):
+def oscillating(loss, *, rise=0.1, share=0.25, left=0.05, least_epochs=8):
     """The training loss goes up and down.
 
     Bengio (2012), Practical recommendations for gradient-based training, section 3.1.1: just above the largest useful
@@ -248,18 +248,18 @@ def oscillating(loss, *, rise=0.1, share=0.25, least_epochs=8):
 
     Args:
         loss: {epoch: training loss}.
-        rise: Count a rise of this part of what the loss has fallen at most (or of half its first value, if that is
-            more).
+        rise: Count an epoch whose loss is larger than that of the epoch before by more than this part.
         share: The part of the second half's epochs that rise so.
+        left: Say nothing where the second half's median is below this part of the first epoch's loss: what jumps there
+            is next to nothing.
         least_epochs: Say nothing of shorter runs.
     """
     epochs, values = _finite(loss)
     if len(values) < least_epochs or len(values) < len(loss):
         return None
-    scale = max(values[0] - values.min(), abs(values[0]) / 2)
     half = len(values) // 2
-    rises = np.diff(values)[half - 1 :] > rise * scale
-    if rises.mean() < share:
+    rises = np.diff(values)[half - 1 :] > rise * np.abs(values[half - 1 : -1])
+    if rises.mean() < share or np.median(values[half:]) < left * values[0]:
         return None
     return Finding(
         "warning",
@@ -267,7 +267,7 @@ def oscillating(loss, *, rise=0.1, share=0.25, least_epochs=8):
         "",
         _span(epochs[half:][rises]),
         {"rises": int(rises.sum()), "epochs": len(rises)},
-        f"In {rises.sum()} of the last {len(rises)} epochs the training loss rose by a tenth of its range or more.",
+        f"In {rises.sum()} of the last {len(rises)} epochs the training loss rose by more than {rise:.0%}.",
         "Take a third of the learning rate, let it fall over time, or take larger batches.",
         "Time Series",
         "epoch_loss",

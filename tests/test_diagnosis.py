@@ -85,7 +85,7 @@ CASES = {
         (curve(1, 0.5, 0.9, 0.4, 0.8, 0.4, 0.9, 0.4, 0.8, 0.5, 0.9, 0.4),),
         "warning",
         (FALLING,),
-        {"rise": 1.0},
+        {"rise": 2.0},
     ),
     "overfitting": (
         diagnosis.overfitting,
@@ -200,6 +200,13 @@ def test_a_rule_on_curves_made_by_hand(name):
     assert rule(*healthy) is None
     if threshold:
         assert rule(*sick, **threshold) is None
+
+
+def test_jumps_of_next_to_nothing_are_no_oscillation():
+    """The loss of a solved task doubles and halves from epoch to epoch, far below where it began."""
+    small = [0.001, 0.002] * 6
+    assert diagnosis.oscillating(curve(1.0, *small)) is None
+    assert diagnosis.oscillating(curve(0.01, *small)).rule == "oscillating"
 
 
 def test_every_rule_is_tested_and_has_a_source():
