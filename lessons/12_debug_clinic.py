@@ -292,6 +292,8 @@ by_itself = sum(named(illness, findings[patient]) for patient, illness in patien
 # - **Images**, `gates_picture/lstm` and `states_picture/lstm`: move the step slider from the first epoch to the last.
 # - **Images**, `answers`: fifty days of truth, forecast and the day before. Early, late, flat, or on the day?
 # - **Time Series**, `copies_last_input`: one point a patient, at its last epoch.
+# - **RNN**, two patients marked, "States and gates" switched to gates: the two side by side on one colour scale, to be stepped through
+#   epoch by epoch. Whose gates move with the sequence? Leave "Findings" closed until you have answered: there the program speaks.
 #
 # Then type what you think, `python lessons/12_debug_clinic.py --answer 3 exploding` for one; it reads what is there and trains
 # nothing. In a notebook: `check("3", "exploding")`. When you have done all seven, let the program speak:

@@ -248,11 +248,13 @@ def serve():
     """
     processes = []
 
-    def start(command, path="/"):
+    def start(command, path="/", environment=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command(port), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        )
         processes.append(process)
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 90

@@ -12,12 +12,15 @@ import pytest
 import werkzeug.test
 from tensorboard import compat, program
 from tensorboard.backend import application
-from tensorboard.backend.event_processing import data_ingester  # noqa: F401  (loads all that reads files)
+from tensorboard.backend.event_processing import (
+    data_ingester,  # noqa: F401  (loads all that reads files)
+    plugin_event_accumulator,
+)
 from tensorboard.compat import tensorflow_stub
 from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 
-from rnn_tutorial import board, events
+from rnn_tutorial import board, diagnosis, events
 from rnn_tutorial.board import arrays, plugin
 
 # TensorBoard leaves the fast loader's process to end with its own.
@@ -324,27 +327,28 @@ def test_the_tab_is_listed_and_loads_our_program(client):
     assert "./static/index.js" in page
 
 
-def test_without_the_rules_there_are_no_findings(client, monkeypatch):
-    monkeypatch.setitem(sys.modules, "rnn_tutorial.diagnosis", None)
-    assert get(client, "findings", run="healthy") == {"findings": [], "note": ""}
-
-
-def test_findings(client, logs, monkeypatch):
-    finding = types.SimpleNamespace(
-        severity="warning", rule="vanishing", layer="lstm", epochs=(np.int64(0), 5), cause="c", advice="a",
-        tab="Images", tag="t", numbers={},
-    )  # fmt: skip
-    read = []
-    rules = types.SimpleNamespace(read=lambda folder: read.append(folder) or folder, diagnose=lambda run: [finding])
-    monkeypatch.setitem(sys.modules, "rnn_tutorial.diagnosis", rules)
-    monkeypatch.setattr("rnn_tutorial.diagnosis", rules, raising=False)
+def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
+    """Those of the rules, each with the place that shows it, read anew only where something was written."""
+    with events.Run(tmp_path / "sick") as run:
+        record_layer(run)
+    with events.Run(tmp_path / "sick" / "train") as run:
+        for epoch, loss in enumerate([1.0, 0.8, float("nan")]):
+            run.scalar("epoch_loss", loss, epoch)
+    read, read_run = [], diagnosis.read
+    monkeypatch.setattr(diagnosis, "read", lambda folder: read.append(folder) or read_run(folder))
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: "lstm" in layers_of(client, "sick"))
     for _ in range(2):
-        (found,) = get(client, "findings", run="dense")["findings"]
-        assert found["epochs"] == [0, 5]
-        assert (found["rule"], found["layer"], found["cause"]) == ("vanishing", "lstm", "c")
-    assert read == [logs / "dense"]  # once, as long as nothing is written
+        found = get(client, "findings", run="sick")["findings"]
+        expected = diagnosis.diagnose(read_run(tmp_path / "sick"))
+        assert [(one["rule"], one["cause"], one["epochs"]) for one in found] == [
+            (one.rule, one.cause, list(one.epochs)) for one in expected
+        ]
+        assert [one["severity"] for one in found if one["rule"] == "nan"] == ["severe"]
+    assert read == [tmp_path / "sick"]
     monkeypatch.setattr(plugin, "_LARGEST_TO_DIAGNOSE", 10)
-    assert "rnn-tutorial diagnose" in get(client, "findings", run="dense")["note"]
+    assert "rnn-tutorial diagnose" in get(client, "findings", run="sick")["note"]
+    close_board(client)
 
 
 def test_while_a_run_is_written_and_after_it_is_gone(tmp_path, load_fast, record_layer):
@@ -365,6 +369,21 @@ def test_while_a_run_is_written_and_after_it_is_gone(tmp_path, load_fast, record
     get(client, "flow", 404, run="growing", layer="lstm", kind="total")
     get(client, "findings", 404, run="growing")
     close_board(client)
+
+
+def test_a_tag_that_is_known_before_its_data(logs, monkeypatch):
+    """The plain Python loader fills its tables one after the other, while it is asked."""
+    client = open_board(logs, "false")
+    wait_for(lambda: "lstm" in layers_of(client, "healthy"))
+    with monkeypatch.context() as patch:
+
+        def too_early(self, tag):
+            raise KeyError(tag)
+
+        patch.setattr(plugin_event_accumulator.EventAccumulator, "Tensors", too_early)
+        assert layers_of(client, "healthy") == {}
+        get(client, "flow", code=404, run="newer", layer="lstm", kind="total")
+    assert "lstm" in layers_of(client, "healthy")
 
 
 def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast, record_layer):

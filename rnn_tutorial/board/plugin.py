@@ -13,6 +13,7 @@ from tensorboard.backend import http_util
 from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 
+from rnn_tutorial import diagnosis
 from rnn_tutorial.board import NAME, arrays
 
 _STATIC = pathlib.Path(__file__).parent / "static"
@@ -52,7 +53,7 @@ class Plugin(base_plugin.TBPlugin):
     plugin_name = NAME
 
     def __init__(self, context):
-        self._data = context.data_provider
+        self._data = _Data(context.data_provider)
         self._logdir = context.logdir
         self._curves: collections.OrderedDict = collections.OrderedDict()
         self._curves_lock = threading.Lock()
@@ -192,10 +193,6 @@ class Plugin(base_plugin.TBPlugin):
         run = question.text("run")
         if run not in question.runs(self._data):
             raise errors.NotFoundError(f"there is no run {run!r}")
-        try:
-            from rnn_tutorial import diagnosis  # type: ignore[attr-defined,unused-ignore]
-        except ImportError:
-            return _json({"findings": [], "note": ""})
         folder = pathlib.Path(self._logdir or "") / run
         if not self._logdir or not folder.is_dir():
             return _json({"findings": [], "note": "The run's folder cannot be read from here."})
@@ -206,7 +203,7 @@ class Plugin(base_plugin.TBPlugin):
                 note = f"The run's files are large. On the command line: rnn-tutorial diagnose {folder}"
                 return _json({"findings": [], "note": note})
             if run not in self._findings or self._findings[run][0] != now:
-                self._findings[run] = now, _diagnose(diagnosis, folder)
+                self._findings[run] = now, _diagnose(folder)
             return _json(self._findings[run][1])
 
     # Reading.
@@ -255,6 +252,27 @@ class Plugin(base_plugin.TBPlugin):
         if data is None:
             raise errors.NotFoundError(f"run {run!r} has no {tag!r}")
         return data
+
+
+class _Data:
+    """TensorBoard's data provider, with nothing where its plain Python loader knows a tag before what belongs to it.
+
+    That is a `KeyError` there, for the moment in which a file is being read.
+    """
+
+    def __init__(self, provider_):
+        self._provider = provider_
+
+    def __getattr__(self, name):
+        ask = getattr(self._provider, name)
+
+        def asked(*arguments, **named):
+            try:
+                return ask(*arguments, **named)
+            except KeyError:
+                return {}
+
+        return asked
 
 
 class _Question:
@@ -352,7 +370,7 @@ def _is_part(run, found):
     return part in ("train", "validation") and (whole or ".") in found
 
 
-def _diagnose(diagnosis, folder):
+def _diagnose(folder):
     """The findings of a run as JSON has them."""
     try:
         found = diagnosis.diagnose(diagnosis.read(folder))
