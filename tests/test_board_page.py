@@ -1,6 +1,5 @@
 """The page of the tab RNN: its pure functions in Node, the rest in a real browser on a real TensorBoard."""
 
-import base64
 import io
 import math
 import os
@@ -11,35 +10,25 @@ import sys
 
 import pytest
 from PIL import Image
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from tab import MAP, PROGRAM, Page, colors, shown, wait_for
 
 from rnn_tutorial import events
 
 ROOT = pathlib.Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
 ODD_NAME = "层 one/'two' \"<b>bold</b>"
-# A TensorBoard with our tab, installed or not; the rules are stood in for by one that finds the same in each run.
-PROGRAM = """
+# Rules that find the same in each run.
+RULES = """
 import sys, types
-sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # starts faster without TensorFlow
-from tensorboard import default, program
 import rnn_tutorial
-from rnn_tutorial import board
 finding = types.SimpleNamespace(
     severity="warning", rule="vanishing", layer="lstm", epochs=(0, 2), numbers={}, tab="Images", tag="t",
     cause="The first step <i>hears</i> nothing.", advice="Open the gates.")
 rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: [finding])
 sys.modules["rnn_tutorial.diagnosis"] = rnn_tutorial.diagnosis = rules
-plugins = default.get_plugins()
-if board.Loader not in plugins:
-    plugins.append(board.Loader)
-tensorboard = program.TensorBoard(plugins)
-tensorboard.configure(argv=sys.argv)
-sys.exit(tensorboard.main())
 """
 
 
@@ -50,12 +39,6 @@ def test_pure_functions_in_node():
     done = subprocess.run([node, "--test", "tests/board/"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout
-
-
-def wait_for(condition, seconds=60):
-    # What is drawn anew is another element.
-    ignored = [StaleElementReferenceException]
-    return WebDriverWait(None, seconds, poll_frequency=0.05, ignored_exceptions=ignored).until(lambda _: condition())
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +61,7 @@ def start(serve):
     def begin(folder, *options, prefix=""):
         def command(port):
             arguments = ["--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--reload_interval", "1"]
-            return [sys.executable, "-c", PROGRAM, *arguments, "--path_prefix", prefix, *options]
+            return [sys.executable, "-c", RULES + PROGRAM, *arguments, "--path_prefix", prefix, *options]
 
         return serve(command, f"{prefix}/data/environment") + prefix
 
@@ -92,68 +75,6 @@ def two(start, logs):
     return start(logs / "two", "--load_fast", "false")
 
 
-class Page:
-    """The page alone, as TensorBoard puts it into its tab."""
-
-    def __init__(self, browser, address):
-        self.browser = browser
-        self.address = f"{address}/data/plugin_entry.html?name=rnn_tutorial"
-
-    def open(self, view=""):
-        self.browser.get("about:blank")
-        self.browser.get(self.address + (f"#p.rnn_tutorial.view={view}" if view else ""))
-        self.wait()
-
-    def wait(self):
-        wait_for(lambda: self.script("return document.body?.dataset.ready === 'true'"))
-
-    def script(self, code, *arguments):
-        return self.browser.execute_script(code, *arguments)
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector):
-        return wait_for(lambda: next(iter(self.all(selector)), None))
-
-    def text(self, selector):
-        return self.one(selector).text
-
-    def hover(self, selector, across, down):
-        """Move the pointer to a part of a picture's plot, in shares of its width and height."""
-        place = self.script(
-            """
-            const cover = document.querySelector(arguments[0]);
-            cover.scrollIntoView({block: 'center'});
-            const [wide, high] = [cover.clientWidth - 62, cover.clientHeight - 44];
-            return [52 + arguments[1] * wide - cover.clientWidth / 2, 8 + arguments[2] * high - cover.clientHeight / 2];
-            """,
-            selector,
-            across,
-            down,
-        )
-        ActionChains(self.browser).move_to_element_with_offset(self.one(selector), *map(round, place)).perform()
-
-    def capture(self, button):
-        """Press a button that downloads, and return the file's bytes."""
-        self.script(
-            """
-            window.captured = null;
-            const original = URL.createObjectURL;
-            URL.createObjectURL = (blob) => {
-                URL.createObjectURL = original;
-                const reader = new FileReader();
-                reader.onload = () => { window.captured = reader.result; };
-                reader.readAsDataURL(blob);
-                return '#';
-            };
-            """
-        )
-        self.script("arguments[0].click()", button)
-        return base64.b64decode(wait_for(lambda: self.script("return window.captured")).partition(",")[2])
-
-
-MAP = ".panel.flow .cover"
 # Nothing is wider than the window, no picture than its panel, and the pictures use the room that there is.
 FITS = """
 const app = document.querySelector('.app');
@@ -185,22 +106,6 @@ def page(browser, two):
 def flow(epoch, step, scale=1.0, time=8):
     """The gradient that `record_layer` has written."""
     return scale * 10.0 ** (-(time - 1 - step) / (1 + epoch))
-
-
-def colors(page, selector):
-    return page.script(
-        """
-        const canvas = document.querySelector(arguments[0]);
-        const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-        return new Set(new Uint32Array(image.data.buffer)).size;
-        """,
-        selector,
-    )
-
-
-def shown(number):
-    """A number as the page writes it."""
-    return f"{number:.2e}".replace("e-0", "e−") if number < 1e-3 else f"{float(f'{number:.3g}'):g}"
 
 
 def test_the_pointer_reads_what_was_recorded(page):
@@ -371,6 +276,20 @@ def test_empty_states_teach(browser, start, logs, tmp_path):
     compile("\n".join(lines), "empty", "exec")
     assert len(lines) == 3
     assert 'callbacks.observe("logs/run", probe=probe)' in lines[2]
+
+
+def test_two_hundred_runs(browser, start, tmp_path, record_layer):
+    """All are listed, under each other in a list that scrolls; the last one can be chosen."""
+    for number in range(200):
+        with events.Run(tmp_path / f"run_{number:03}") as run:
+            record_layer(run, epochs=range(1), frames=False, time=3)
+    page = Page(browser, start(tmp_path))
+    wait_for(lambda: page.open() or len(page.all(".runs li")) == 200)
+    assert page.script("return document.querySelector('.app').scrollHeight <= innerHeight")
+    chosen = page.one(".runs li:last-child input")
+    page.script("arguments[0].scrollIntoView()", chosen)
+    chosen.click()
+    wait_for(lambda: "run_199" in page.script("return location.hash"))
 
 
 def test_in_tensorboards_own_page(browser, start, tmp_path, record_layer):

@@ -8,15 +8,19 @@ import pathlib
 import re
 import subprocess
 import sys
+import urllib.parse
 
 import numpy as np
 import pytest
+import tab
 from tensorboard.backend.event_processing import event_accumulator
 
-from rnn_tutorial import diagnosis, events
+from rnn_tutorial import diagnosis, events, recurrent
 from rnn_tutorial import lesson as shared
 
-LESSONS = pathlib.Path(__file__).parent.parent / "lessons"
+ROOT = pathlib.Path(__file__).parent.parent
+LESSONS = ROOT / "lessons"
+SCREENSHOTS = ROOT / "build" / "screenshots"
 NAMES = sorted(path.stem for path in LESSONS.glob("[0-9][0-9]_*.py"))
 
 
@@ -413,6 +417,62 @@ def test_10_events(lesson):
     pictures = {f"{kind}_picture/{cell}" for kind in ("gates", "states") for cell in ("lstm", "gru")}
     assert tags_of(folder / "one_sequence") == {"images": pictures}
     assert len(list((folder / "one_sequence").glob("*.png"))) == 8
+
+
+def test_07_and_10_in_the_rnn_tab(lesson, lesson_logs, serve, browser):
+    """The numbers under the pointer are those that looking at the trained networks gives."""
+    gradients, _ = lesson("07_vanishing_gradients")
+    gates, _ = lesson("10_inside_the_gates")
+
+    def command(port):
+        return [sys.executable, "-c", tab.PROGRAM, "--logdir", str(lesson_logs), f"--port={port}", "--host=127.0.0.1"]
+
+    page = tab.Page(browser, serve(command, "/data/environment", environment={**os.environ, "PYTHONPATH": str(ROOT)}))
+    browser.set_window_size(1400, 1000)
+    opened, closed = "07_vanishing_gradients/lstm_open", "07_vanishing_gradients/simple_rnn"
+
+    def number(selector):
+        return float(page.text(selector).rpartition("= ")[2].replace("−", "-"))
+
+    def choose(*words):
+        view = urllib.parse.quote(urllib.parse.urlencode(words))
+        tab.wait_for(lambda: page.open(view) or page.all(tab.MAP))
+
+    choose(("run", opened))
+    epochs, steps = gradients["settings"].epochs, gradients["LONGEST"]
+    flow = gradients["after"]["lstm_open", steps]
+    for step in (0, steps // 2, steps - 2):
+        page.hover(tab.MAP, (step + 0.5) / steps, (epochs - 0.5) / epochs)
+        tab.wait_for(lambda step=step: f"time step {step} " in page.text(".flow .readout"))
+        assert page.text(".flow .readout").startswith(f"epoch {epochs - 1} ")
+        assert number(".flow .readout") == pytest.approx(flow.hidden[step], rel=0.01)
+    assert tab.colors(page, ".panel.flow .heatmap canvas") > 20
+    # Beside it one whose gradient vanishes: as the lesson asks for it.
+    choose(("run", closed), ("run", "07_vanishing_gradients/gru_open"))
+    assert len(page.all(".panel.flow figure .cover")) == 2
+    vanished = gradients["after"]["simple_rnn", steps].hidden
+    page.hover(tab.MAP, 0.5 / steps, (epochs - 0.5) / epochs)
+    tab.wait_for(lambda: f"epoch {epochs - 1} " in page.text(".flow .readout"))
+    assert number(".flow .readout") == pytest.approx(vanished[0], rel=0.01, abs=1e-30)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.browser.save_screenshot(str(SCREENSHOTS / "rnn_lesson_07.png"))
+    # The gates of the first sequence of the probe.
+    choose(("run", "10_inside_the_gates/lstm"), ("kind", "gates"))
+    trace = recurrent.trace(gates["lstm"], gates["probe"][0][:1])["lstm"].gates["forget"][0]  # (time, units)
+    tab.wait_for(lambda: [kind.text for kind in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
+    time, units = trace.shape
+    for step, unit in ((0, 0), (gates["MARK"], 3), (time - 1, units - 1)):
+        page.hover(".frames .kind:nth-child(2) .cover", (step + 0.5) / time, (unit + 0.5) / units)
+        place = f"forget · unit {unit} · time step {step} · "
+        tab.wait_for(lambda place=place: place in page.text(".frames .readout"))
+        shown = page.text(".frames .readout").rpartition(" · ")[2]
+        assert float(shown.replace("−", "-")) == pytest.approx(trace[step, unit], abs=2e-3)
+    page.one("[aria-label='One frame back']").click()
+    tab.wait_for(lambda: page.text(".player .epoch").startswith(f"epoch {gates['settings'].epochs - 2} of"))
+    page.one(".play").click()
+    tab.wait_for(lambda: page.text(".player .epoch").startswith(f"epoch {gates['settings'].epochs - 1} of"))
+    page.browser.save_screenshot(str(SCREENSHOTS / "rnn_lesson_10.png"))
+    assert not [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
 
 
 @pytest.mark.parametrize("name", NAMES)
