@@ -439,6 +439,7 @@ def test_07_and_10_in_the_rnn_tab(lesson, lesson_logs, serve, browser):
         tab.wait_for(lambda: page.open(view) or page.all(tab.MAP))
 
     choose(("run", opened))
+    browser.get_log("browser")  # The browser has asked for an icon.
     epochs, steps = gradients["settings"].epochs, gradients["LONGEST"]
     flow = gradients["after"]["lstm_open", steps]
     for step in (0, steps // 2, steps - 2):
@@ -461,7 +462,7 @@ def test_07_and_10_in_the_rnn_tab(lesson, lesson_logs, serve, browser):
     trace = recurrent.trace(gates["lstm"], gates["probe"][0][:1])["lstm"].gates["forget"][0]  # (time, units)
     tab.wait_for(lambda: [kind.text for kind in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
     time, units = trace.shape
-    for step, unit in ((0, 0), (gates["MARK"], 3), (time - 1, units - 1)):
+    for step, unit in ((0, 0), (gates["MARK"], 3), (gates["MARK"] + 1, units - 1)):
         page.hover(".frames .kind:nth-child(2) .cover", (step + 0.5) / time, (unit + 0.5) / units)
         place = f"forget · unit {unit} · time step {step} · "
         tab.wait_for(lambda place=place: place in page.text(".frames .readout"))
