@@ -1,8 +1,9 @@
 """What the RNN tab costs: TensorBoard's start, and the largest runs it has to show.
 
 Run with `make bench` or `python benchmarks/board.py [epochs]`. One run of 10,000 epochs, 500 time steps, 4 layers and
-200 frames of 256 x 128 states, asked through the application of TensorBoard with the fast loader where there is one.
-Processor time counts beside the clock, since machines are shared.
+200 frames of 256 x 128 states: asked through the application of TensorBoard with the fast loader where there is one,
+then looked at in headless Chromium (Debian's chromium and chromium-driver), whose own clock counts. Processor time
+stands beside the clock, since machines are shared.
 """
 
 import importlib.util
@@ -10,12 +11,15 @@ import json
 import os
 import pathlib
 import resource
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import types
+import urllib.request
 
 sys.modules["tensorboard.compat.notf"] = types.ModuleType(
     "notf"
@@ -64,6 +68,10 @@ def main():
         size = sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*tfevents*"))
         print(f"{epochs} epochs, {LAYERS} layers of {TIME} steps, {FRAMES} frames: {size / 2**20:.0f} MB")
         ask(folder, epochs)
+        if shutil.which("chromium") and shutil.which("chromedriver"):
+            look(folder, epochs)
+        else:
+            print("no Chromium: the page is not measured")
 
 
 def record(folder, epochs):
@@ -133,6 +141,109 @@ def ask(folder, epochs):
     clocks = [clock for clock, _ in frames]
     processor = statistics.median(seconds for _, seconds in frames)
     print(f"one of {len(steps)} frames: {1e3 * statistics.median(clocks):.1f} ms, processor {1e3 * processor:.1f} ms")
+
+
+# When the first map was there, by the page's own clock.
+FIRST_PICTURE = """
+const seen = () => {
+    if (document.querySelector('.panel.flow .cover') && document.body?.dataset.ready === 'true') {
+        requestAnimationFrame(() => requestAnimationFrame(() => { window.firstPicture = performance.now(); }));
+    } else {
+        requestAnimationFrame(seen);
+    }
+};
+requestAnimationFrame(seen);
+"""
+# Move the pointer a little in each frame, as fast as frames come; the times between them.
+MOVE = """
+const done = arguments[arguments.length - 1];
+const cover = document.querySelector('.panel.flow .cover');
+const box = cover.getBoundingClientRect();
+const times = [];
+const step = (now) => {
+    times.push(now);
+    if (times.length > 241) {
+        const between = times.slice(1).map((time, at) => time - times[at]);
+        done([between, document.querySelector('.flow .readout').textContent]);
+        return;
+    }
+    const [x, y] = [60 + (times.length * 7) % (box.width - 80), 12 + (times.length * 3) % (box.height - 60)];
+    cover.dispatchEvent(new PointerEvent('pointermove', {clientX: box.x + x, clientY: box.y + y, bubbles: true}));
+    requestAnimationFrame(step);
+};
+requestAnimationFrame(step);
+"""
+# Press "One frame on" again and again; the time until the epoch's picture is drawn.
+STEP = """
+const done = arguments[arguments.length - 1];
+const [times, button] = [[], document.querySelector("[aria-label='One frame on']")];
+const shown = () => document.querySelector('.panel.frames figcaption').textContent;
+const next = () => {
+    if (times.length === 60) { done(times); return; }
+    const [start, before] = [performance.now(), shown()];
+    button.click();
+    const wait = () => {
+        if (shown() === before) { setTimeout(wait, 1); return; }
+        requestAnimationFrame(() => { times.push(performance.now() - start); next(); });
+    };
+    wait();
+};
+next();
+"""
+
+
+def look(folder, epochs):
+    """Open the tab in a browser, move the pointer, step through the frames."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder, "--host=127.0.0.1", f"--port={port}"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def loaded(_):
+        try:
+            with urllib.request.urlopen(f"{address}{ROUTES}/runs", timeout=60) as answer:
+                layers = [layer for run in json.load(answer)["runs"] for layer in run["layers"]]
+        except OSError:
+            return False
+        return len(layers) == LAYERS and min(layer["last"] for layer in layers) == epochs - 1
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        WebDriverWait(None, 300, poll_frequency=0.2).until(loaded)
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FIRST_PICTURE})
+        browser.get(f"{address}/data/plugin_entry.html?name={board.NAME}")
+        seconds = 1e-3 * WebDriverWait(browser, 120, poll_frequency=0.05).until(
+            lambda page: page.execute_script("return window.firstPicture")
+        )
+        print(f"in the browser, from opening the tab to its first picture: {seconds:.2f} s")
+        browser.set_script_timeout(300)
+        between, said = browser.execute_async_script(MOVE)
+        rate, slowest = 1e3 / statistics.mean(between), statistics.quantiles(between, n=20)[-1]
+        print(f"moving the pointer: {rate:.0f} frames a second, 19 of 20 within {slowest:.0f} ms")
+        assert "time step" in said
+        browser.execute_script(
+            "document.querySelector('.player input').focus(); document.activeElement.value = 0;"
+            "document.activeElement.dispatchEvent(new Event('input', {bubbles: true}));"
+        )
+        WebDriverWait(browser, 60).until(
+            lambda page: page.find_element("css selector", ".player .epoch").text.startswith("epoch 0 ")
+        )
+        steps = browser.execute_async_script(STEP)
+        print(f"a step to the next frame: {statistics.median(steps):.0f} ms in the median, {max(steps):.0f} ms at most")
+    finally:
+        browser.quit()
+        server.kill()
+        server.wait()
 
 
 if __name__ == "__main__":

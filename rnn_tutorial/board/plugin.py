@@ -13,7 +13,6 @@ from tensorboard.backend import http_util
 from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 
-from rnn_tutorial import diagnosis
 from rnn_tutorial.board import NAME, arrays
 
 _STATIC = pathlib.Path(__file__).parent / "static"
@@ -372,6 +371,8 @@ def _is_part(run, found):
 
 def _diagnose(folder):
     """The findings of a run as JSON has them."""
+    from rnn_tutorial import diagnosis  # here, so that TensorBoard starts without it
+
     try:
         found = diagnosis.diagnose(diagnosis.read(folder))
     except (ValueError, OSError) as error:

@@ -70,27 +70,37 @@ export function linearScale(low, high, table) {
   return { kind: "linear", low, high, zero: false, infinite: false, table, place: (value) => (value - low) / (high - low) };
 }
 
+/** Which colour a number has: a step of the scale's table, or one of those behind it; -1 where there is none (NaN). */
+function stepOf(value, scale) {
+  if (Number.isNaN(value)) return -1;
+  if (scale.kind === "log" && value < scale.low * (1 - 1e-6)) return STEPS;
+  if (!Number.isFinite(value)) return STEPS + 1;
+  return Math.round(Math.min(Math.max(scale.place(value), 0), 1) * (STEPS - 1));
+}
+
+/** The colours of a scale, [r, g, b] after [r, g, b]: its table, what is too small, what is infinite. */
+function colorsOf(scale) {
+  return [...scale.table, ...ZERO, ...INFINITE];
+}
+
 /** The colour of a number, [r, g, b]; null where there is none to show (NaN). */
 export function color(value, scale) {
-  if (Number.isNaN(value)) return null;
-  if (scale.kind === "log" && value < scale.low * (1 - 1e-6)) return ZERO;
-  if (!Number.isFinite(value)) return INFINITE;
-  const step = Math.round(Math.min(Math.max(scale.place(value), 0), 1) * (STEPS - 1));
-  return [...scale.table.subarray(step * 3, step * 3 + 3)];
+  const step = stepOf(value, scale);
+  return step < 0 ? null : colorsOf(scale).slice(step * 3, step * 3 + 3);
 }
 
 /** Numbers -> pixels (size * 4), transparent where there is no number. */
 export function paint(values, scale) {
-  const pixels = new Uint8ClampedArray(values.length * 4);
+  const colors = colorsOf(scale);
+  const bytes = new Uint8Array((STEPS + 2) * 4).fill(255);
+  for (let step = 0; step < STEPS + 2; step++) bytes.set(colors.slice(step * 3, step * 3 + 3), step * 4);
+  const whole = new Uint32Array(bytes.buffer); // A pixel at once: there are many.
+  const pixels = new Uint32Array(values.length);
   for (let index = 0; index < values.length; index++) {
-    const rgb = color(values[index], scale);
-    if (rgb === null) continue;
-    pixels[index * 4] = rgb[0];
-    pixels[index * 4 + 1] = rgb[1];
-    pixels[index * 4 + 2] = rgb[2];
-    pixels[index * 4 + 3] = 255;
+    const step = stepOf(values[index], scale);
+    if (step >= 0) pixels[index] = whole[step];
   }
-  return pixels;
+  return new Uint8ClampedArray(pixels.buffer);
 }
 
 /** The scale of a kind of state or gate: what is between 0 and 1 runs from dark to bright, what has a sign has two colours. */

@@ -17,6 +17,7 @@ const SEVERITIES = { severe: "✖", warning: "▲", note: "●" };
 const IN_FRAMES = ["saturated", "dead_units"];
 const IN_FLOW = ["vanishing"];
 const KEPT_FRAMES = 800;
+const FRAMES_AHEAD = 4;
 const FRAME_PAUSE = 120;
 
 /** A headed part of the page with its picture's numbers and file. `tables()` and `pictures()` are asked when needed. */
@@ -655,6 +656,18 @@ class App {
     [...this.grids].forEach(([run, grid], number) => found[number] && this.drawFrame(run, grid, found[number]));
     this.drawFrameLegends();
     this.afterFrame?.();
+    this.fetchAhead();
+  }
+
+  /** Fetch what a step or play will ask for next, so that it does not wait for the server. */
+  fetchAhead() {
+    for (const run of this.grids.keys()) {
+      const { epochs } = this.frameEpochs.get(run);
+      const place = lastUpTo(epochs, this.epoch());
+      for (const next of [...epochs.slice(place + 1, place + 1 + FRAMES_AHEAD), ...epochs.slice(Math.max(place - 1, 0), place)]) {
+        this.frame(run, next).catch(() => {}); // Who asks for it will be told.
+      }
+    }
   }
 
   drawFrame(run, grid, frame) {
