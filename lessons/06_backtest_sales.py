@@ -6,20 +6,20 @@ time from what was known then. Four simple forecasts stand beside SimpleRNN, LST
 learn from, and beside an LSTM with two things added: a good forecast to begin with, and practice on other series. At the end a
 split that cheats, wins, and proves nothing.
 
-**Takes** about 45 seconds.
+**Takes** about a minute and a half on two slow cores, half of that on fast ones.
 """
 
 # %%
 from rnn_tutorial import lesson
 
-EPOCHS = 40
+EPOCHS = 30
 HORIZON = 12  # months
 FOLDS = 2
 WINDOW = 12  # months that the plain networks read
 PRACTICE = 40_000  # made-up series
 SERIES_SEED = 4  # of the sales below
-LEAKY_EPOCHS = 100
-SHIFTS_TO_COMPARE = (1, 2, 3)  # seeds
+LEAKY_EPOCHS = 80
+SHIFTS_TO_COMPARE = (1, 3)  # seeds
 
 
 def add_arguments(parser):
@@ -32,6 +32,7 @@ settings = lesson.start("06_backtest_sales", epochs=EPOCHS, quick_epochs=10, add
 
 import keras
 import numpy as np
+from statsmodels.datasets import co2
 
 from rnn_tutorial import data, events, figures, forecasting, models
 
@@ -110,9 +111,9 @@ for name in names:
 
 # %%
 practice = PRACTICE // 10 if settings.quick else PRACTICE
-methods["lstm, practised"] = forecasting.Network(seed=settings.seed, practice=practice)
+methods["lstm, practised"] = forecasting.Network(seed=settings.seed, epochs=settings.epochs, practice=practice)
 if not settings.quick:
-    methods["lstm, not practised"] = forecasting.Network(seed=settings.seed, practice=0)
+    methods["lstm, not practised"] = forecasting.Network(seed=settings.seed, epochs=settings.epochs, practice=0)
 
 # %% [markdown]
 # ## The race
@@ -154,8 +155,8 @@ for method, found in measured.items():
 # %%
 better = [name for name in methods if means[name]["mase"] < means["seasonal_naive"]["mase"]]
 ahead = [name for name in methods if means[name]["mase"] < means["exponential_smoothing"]["mase"]]
-print(f"\nof {len(methods)} networks, better than the seasonal naive forecast: {', '.join(better) or 'none'}")
-print(f"better than exponential smoothing: {', '.join(ahead) or 'none'}")
+print(f"\nof {len(methods)} networks, better than the seasonal naive forecast: {'; '.join(better) or 'none'}")
+print(f"better than exponential smoothing: {'; '.join(ahead) or 'none'}")
 
 # %% [markdown]
 # The plain networks see twelve months at once, and so never the same month twice: what is season and what is noise they cannot tell, and
@@ -163,18 +164,25 @@ print(f"better than exponential smoothing: {', '.join(ahead) or 'none'}")
 #
 # The network that begins with the baseline and has practised knows that, too. Still it need not be ahead of exponential smoothing. Series
 # like this one are made of just what the classic assumes, so that there is hardly anything to add. Is it different where the past has a break?
-# The same kind of sales, and somewhere in the middle they rise by 40%, for good:
+# The same kind of sales, and somewhere in the middle they rise by 40%, for good. And something measured, which nobody made up: the CO2 in
+# the air over Mauna Loa, ten years of it, which come with statsmodels; one origin each.
 
 # %%
-breaks = {}
-for seed in SHIFTS_TO_COMPARE[: 1 if settings.quick else None]:
-    broken = data.sales.generate(years=10, multiplicative=True, shift=0.4, seed=seed)
-    tried = forecasting.backtest(broken, HORIZON, folds=1, make_model={"lstm, practised": methods["lstm, practised"]})
-    breaks[seed] = tried.set_index("method")["mase"]
+others = {
+    f"a break, seed {seed}": data.sales.generate(years=10, multiplicative=True, shift=0.4, seed=seed)
+    for seed in SHIFTS_TO_COMPARE[: 1 if settings.quick else None]
+}
+others["CO2 in the air"] = (
+    co2.load_pandas().data["co2"].resample("MS").mean().interpolate().iloc[-120:].to_period("M").rename("ppm")
+)
+elsewhere = {}
+for name, other in others.items():
+    tried = forecasting.backtest(other, HORIZON, folds=1, make_model={"lstm, practised": methods["lstm, practised"]})
+    elsewhere[name] = tried.set_index("method")["mase"]
 compared = ["lstm, practised", "exponential_smoothing", "seasonal_naive"]
-print(f"\nMASE after a break{'':8}" + "".join(f"{name:>24}" for name in compared))
-for seed, mase in breaks.items():
-    print(f"sales of seed {seed:<12}" + "".join(f"{mase[name]:24.2f}" for name in compared))
+print(f"\n{'MASE elsewhere':20}" + "".join(f"{name:>24}" for name in compared))
+for name, mase in elsewhere.items():
+    print(f"{name:20}" + "".join(f"{mase[method]:24.2f}" for method in compared))
 
 # %% [markdown]
 # ## A split that cheats
@@ -252,10 +260,12 @@ lesson.end(
     settings,
     f"best of {len(means)} methods over {folds} folds: {ranking[0]}, MASE {means[ranking[0]]['mase']:.2f}; seasonal naive "
     f"{means['seasonal_naive']['mase']:.2f}, exponential smoothing {means['exponential_smoothing']['mase']:.2f}",
-    f"better than exponential smoothing: {', '.join(ahead) or 'no network'}; than the seasonal naive forecast: "
-    + (", ".join(better) or "none"),
-    "networks: " + ", ".join(f"{name} {means[name]['mase']:.2f}" for name in methods),
-    "after a break: "
-    + ", ".join(f"{name} {np.mean([mase[name] for mase in breaks.values()]):.2f}" for name in compared),
+    f"better than exponential smoothing: {'; '.join(ahead) or 'no network'}; than the seasonal naive forecast: "
+    + ("; ".join(better) or "none"),
+    "networks: " + "; ".join(f"{name} {means[name]['mase']:.2f}" for name in methods),
+    *(
+        f"{name}: " + "; ".join(f"{method} {mase[method]:.2f}" for method in compared)
+        for name, mase in elsewhere.items()
+    ),
     f"the split that cheats says {leaky_mase:.2f} where the honest one says {honest_mase:.2f}",
 )

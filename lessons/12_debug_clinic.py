@@ -5,7 +5,7 @@
 way, and only their runs in TensorBoard say how. You learn in which order to look, name the illnesses, and are told whether
 you are right and what the evidence is. In the end a program judges the same seven by rules, and you see how far that gets.
 
-**Takes** about 40 seconds.
+**Takes** about a minute on two slow cores.
 """
 
 # %%

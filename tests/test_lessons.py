@@ -279,7 +279,7 @@ def test_06_what_it_says_of_the_methods(lesson):
     assert mase["lstm, practised"] < mase["lstm, direct"]
     assert v["better"] == ["lstm, practised"]
     assert v["leaky_mase"] < 0.7 * v["honest_mase"]
-    for broken in v["breaks"].values():
+    for broken in v["elsewhere"].values():
         assert broken["lstm, practised"] < broken["seasonal_naive"]
 
 
