@@ -88,13 +88,13 @@ class Plugin(base_plugin.TBPlugin):
     def _answer_runs(self, question):
         """Runs, their layers, and what is recorded of each."""
         runs = question.runs(self._data)
-        found = {run: {} for run in runs}
+        found: dict = {run: {} for run in runs}
         for listed in (self._data.list_tensors, self._data.list_blob_sequences):
             for run, tags in listed(question.context, experiment_id=question.experiment, plugin_name=NAME).items():
                 for tag, series in tags.items():
                     _add_layer(found.setdefault(run, {}), tag, series)
         others = [run for run, layers in found.items() if not layers and not _is_part(run, found)]
-        begun = set()
+        begun: set = set()
         if others:  # What a run has besides is written at the end of an epoch.
             chosen = {"experiment_id": question.experiment, "run_tag_filter": provider.RunTagFilter(runs=others)}
             for name, listed_by in (
@@ -336,12 +336,11 @@ def _add_layer(layers, tag, series):
     try:
         about = json.loads(series.plugin_content)
         version = about["v"]
-        if version == _VERSION:
-            name, kind = str(about["layer"]), str(about["kind"])
+        name, kind = str(about["layer"]), str(about["kind"])
     except (ValueError, KeyError, TypeError):
         version = None
     if version != _VERSION:
-        name, kind = tag.removeprefix("rnn/").rpartition("/")[0] or tag, None
+        name, kind = tag.removeprefix("rnn/").rpartition("/")[0] or tag, ""
     layer = layers.setdefault(
         name, {"name": name, "cell": None, "units": None, "flows": [], "frames": [], "last": 0, "problem": None}
     )
