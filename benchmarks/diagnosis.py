@@ -2,8 +2,9 @@
 
 Run with `python benchmarks/diagnosis.py [--quick] [--tune] [--only NAME ...] [--json FILE]`. Thresholds were chosen
 on the seeds and kinds of runs that `--tune` trains; the table in the README comes from others, which had no say in
-them. A hit: the rule speaks in the run that was made sick for it. A false alarm: a finding of severity "warning" or
-"severe" in a healthy run.
+them: the seeds are others throughout, and so are half of the healthy kinds; the sick kinds are the same. A hit: the
+rule speaks in the run that was made sick for it. A false alarm: it speaks in a healthy run, above a note, or at all
+where it never says more.
 """
 
 import argparse
@@ -57,8 +58,8 @@ def forecaster(optimizer=None, cell="lstm", units=16, **changes):
     return model
 
 
-# Each case: how the model is built, and (train, validation) from a generator; epochs; the rules of which one should
-# speak.
+# Each case: how the model is built, and (train, validation) from a generator; epochs. Sick ones are called as the rule
+# that should speak.
 
 
 def seasonal(change=lambda x, y, rng: (x, y), days=450, make=season):
@@ -179,48 +180,36 @@ def _shuffled(x, y, rng):
 
 
 SICK = {
-    "nan": (lambda: forecaster(keras.optimizers.SGD(8.0, momentum=0.9)), seasonal(), EPOCHS, {"nan"}),
-    "exploding": (
-        lambda: forecaster(keras.optimizers.SGD(1.2, momentum=0.9)),
-        seasonal(),
-        EPOCHS,
-        {"exploding", "nan"},
-    ),
-    "no_learning": (forecaster, seasonal(_shuffled), EPOCHS, {"no_learning"}),
+    "nan": (lambda: forecaster(keras.optimizers.SGD(8.0, momentum=0.9)), seasonal(), EPOCHS),
+    "exploding": (lambda: forecaster(keras.optimizers.SGD(1.2, momentum=0.9)), seasonal(), EPOCHS),
+    "no_learning": (forecaster, seasonal(_shuffled), EPOCHS),
     "dead_units": (
         lambda: forecaster(unit_forget_bias=False, bias_initializer=keras.initializers.Constant(-8.0)),
         seasonal(),
         EPOCHS,
-        {"dead_units"},
     ),
-    "saturated": (forecaster, seasonal(lambda x, y, rng: (1000 * x, y)), EPOCHS, {"saturated"}),
-    "vanishing": (_without_memory, _first_item(40), EPOCHS, {"vanishing"}),
-    "frozen": (_behind_a_dead_layer, seasonal(), EPOCHS, {"frozen"}),
+    "saturated": (forecaster, seasonal(lambda x, y, rng: (1000 * x, y)), EPOCHS),
+    "vanishing": (_without_memory, _first_item(40), EPOCHS),
+    "frozen": (_behind_a_dead_layer, seasonal(), EPOCHS),
     "initial_variance": (
         lambda: forecaster(kernel_initializer=keras.initializers.RandomNormal(stddev=10.0)),
         seasonal(),
         EPOCHS,
-        {"initial_variance"},
     ),
-    "update_ratio": (lambda: forecaster(keras.optimizers.Adam(1.0)), seasonal(), EPOCHS, {"update_ratio"}),
-    "oscillating": (lambda: forecaster(keras.optimizers.Adam(0.3)), seasonal(), 16, {"oscillating"}),
-    "overfitting": (_classifier((64, 64), rate=3e-3), _digits(150, wrong=0.3), 30, {"overfitting"}),
-    "validation_too_good": (forecaster, _easier, EPOCHS, {"validation_too_good"}),
-    "copies_last_input": (forecaster, seasonal(make=walk), EPOCHS, {"copies_last_input"}),
-    "underfitting": (lambda: forecaster(keras.optimizers.Adam(1e-3), units=4), seasonal(), 8, {"underfitting"}),
-    "overtrained": (
-        lambda: forecaster(cell="gru"),
-        seasonal(make=lambda rng, days: season(rng, days, noise=1.0)),
-        40,
-        {"overtrained", "overfitting"},
-    ),
+    "update_ratio": (lambda: forecaster(keras.optimizers.Adam(1.0)), seasonal(), EPOCHS),
+    "oscillating": (lambda: forecaster(keras.optimizers.Adam(0.3)), seasonal(), 16),
+    "overfitting": (_classifier((64, 64), rate=3e-3), _digits(150, wrong=0.3), 30),
+    "validation_too_good": (forecaster, _easier, EPOCHS),
+    "copies_last_input": (forecaster, seasonal(make=walk), EPOCHS),
+    "underfitting": (lambda: forecaster(keras.optimizers.Adam(1e-3), units=4), seasonal(), 8),
+    "overtrained": (lambda: forecaster(cell="gru"), seasonal(make=lambda rng, days: season(rng, days, noise=1.0)), 40),
     "spectral_radius": (
         lambda: forecaster(cell="simple_rnn", recurrent_initializer=keras.initializers.Orthogonal(2.0)),
         seasonal(),
         EPOCHS,
-        {"spectral_radius"},
     ),
 }
+ALWAYS_NOTES = ("underfitting", "overtrained", "spectral_radius")
 HEALTHY = {
     "letters, SimpleRNN": (*_letters("abcde", 1, 3, "simple_rnn"), 150),
     "sales, LSTM": (*_sales(1, "lstm"), 60),
@@ -237,6 +226,7 @@ HELD_OUT = {
     "first item, GRU": (_sequence(15, 3, 2, "gru", loss="sparse_categorical_crossentropy"), _first_item(15), 12),
     "words, two LSTM": (*_words((16, 16)), 12),
     "digits, larger Dense": (_classifier((64, 64)), _digits(1000), 10),
+    "digits, one epoch": (_classifier((64, 64), rate=3e-3), _digits(1200), 1),
 }
 
 
@@ -273,21 +263,22 @@ def main():
     everything, hits, alarms, count = {}, {}, {}, 0
     quiet_tell, quiet.tell = quiet.tell, lambda text: None
     for name in chosen:
-        build, parts, epochs, *expected = SICK.get(name) or healthy[name]
+        build, parts, epochs = SICK.get(name) or healthy[name]
         with tempfile.TemporaryDirectory() as folder:
             found = examine(build, parts, epochs, seeds, folder)
         everything[name] = [[{**vars(one)} for one in findings] for findings in found]
         rules = [{one.rule for one in findings} for findings in found]
-        if expected:
-            hits[name] = sum(bool(expected[0] & one) for one in rules)
+        if name in SICK:
+            hits[name] = sum(name in one for one in rules)
         else:
             count += len(seeds)
             for findings in found:
-                for rule in {one.rule for one in findings if one.severity != "note"}:
+                for rule in {one.rule for one in findings if one.severity != "note" or one.rule in ALWAYS_NOTES}:
                     alarms[rule] = alarms.get(rule, 0) + 1
         said = [" ".join(f"{one.severity[0]}:{one.rule}" for one in findings) or "-" for findings in found]
         print(
-            f"{name:26} {'healthy' if not expected else f'{hits[name]}/{len(seeds)}':8} {' | '.join(said)}", flush=True
+            f"{name:26} {'healthy' if name not in SICK else f'{hits[name]}/{len(seeds)}':8} {' | '.join(said)}",
+            flush=True,
         )
     quiet.tell = quiet_tell
     print(f"\n{'rule':22}{'hits':>8}{'false alarms in healthy runs':>32}")

@@ -58,6 +58,8 @@ folds = 1 if settings.quick else FOLDS
 shortest = 48 + FOLDS * HORIZON
 if len(series) < shortest:
     raise SystemExit(f"{settings.csv} has {len(series)} months; this lesson needs {shortest}")
+if series.nunique() == 1:
+    raise SystemExit(f"{settings.csv} never changes, so that there is nothing to forecast")
 print(
     f"{len(series)} months, {series.index[0]} to {series.index[-1]}; logarithm: {forecasting.takes_logarithm(series)}"
 )

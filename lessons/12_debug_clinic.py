@@ -181,19 +181,20 @@ def evidence(illness, run):
     }
     header, frame = run.blobs["rnn/lstm/states"][max(run.blobs["rnn/lstm/states"])]
     largest = np.abs(frame[header["names"].index("hidden")].astype("float64")).max()
+    best = min(filter(np.isfinite, val_loss), default=np.nan)
     fallen = diagnosis.fall(run.scalars["loss"])
     falls = "is NaN in the end" if fallen is None else f"falls by {fallen:.0%}"
     shares = ", ".join(f"{gate} {share:.0%}" for gate, share in saturation.items() if share is not None)
     likeness = run.scalars.get("copies_last_input", {})
     copied = f"{max(likeness.values()):.2f}" if likeness else "not a number"
     return {
-        "leak": f"the best validation loss is {np.nanmin(val_loss):.3f}; the noise allows {NOISE**2:.2f}",
+        "leak": f"the best validation loss is {best:.3f}; the noise allows {NOISE**2:.2f}",
         "scaler": f"after the first epoch these values stand at an end: {shares}; the loss {falls}",
         "exploding": f"the loss goes from {loss[0]:.3g} to {loss[-1]:.3g}",
         "shuffled": f"the loss {falls}, while the largest state is {largest:.2g} and at an end stand: {shares}",
         "copy": f"`copies_last_input` is {copied}: at 1 the forecast is yesterday, at 0 the truth, at 0.5 as near to both",
         "dead": f"the largest hidden state is {largest:.1g}; the loss {falls}",
-        "healthy": f"the loss {falls}, the best validation loss is {np.nanmin(val_loss):.3f}, `copies_last_input` is {copied}",
+        "healthy": f"the loss {falls}, the best validation loss is {best:.3f}, `copies_last_input` is {copied}",
     }[illness]
 
 
@@ -291,9 +292,9 @@ by_itself = sum(named(illness, findings[patient]) for patient, illness in patien
 # - **Time Series**, `saturation/lstm/input` and its neighbours: how much of a gate stands at an end, and from which epoch on?
 # - **Images**, `gates_picture/lstm` and `states_picture/lstm`: move the step slider from the first epoch to the last.
 # - **Images**, `answers`: fifty days of truth, forecast and the day before. Early, late, flat, or on the day?
-# - **Time Series**, `copies_last_input`: one point a patient, at its last epoch.
+# - **Time Series**, `copies_last_input`: a point at the last epoch of those of whom it can be said.
 # - **RNN**, two patients marked, "States and gates" switched to gates: the two side by side on one colour scale, to be stepped through
-#   epoch by epoch. Whose gates move with the sequence? Leave "Findings" closed until you have answered: there the program speaks.
+#   epoch by epoch. Whose gates move with the sequence? Keep "Findings" folded up until you have answered: there the program speaks.
 #
 # Then type what you think, `python lessons/12_debug_clinic.py --answer 3 exploding` for one; it reads what is there and trains
 # nothing. In a notebook: `check("3", "exploding")`. When you have done all seven, let the program speak:

@@ -307,6 +307,10 @@ def _forecast(arguments):
         }
         if forecasting.only_practises(len(series), window):
             progress = _progress(forecasting.PRACTICE_EPOCHS, may_stop=False)
+            if forecasting.takes_logarithm(series):
+                import numpy as np
+
+                x, y = np.log(x), np.log(y)
         else:
             progress = _progress(arguments.epochs, may_stop=forecasting.is_seasonal(len(series), window))
         model = forecasting.train(

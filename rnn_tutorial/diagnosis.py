@@ -22,6 +22,7 @@ SEVERITIES = ("severe", "warning", "note")
 # Keras' TensorBoard callback writes to these folders of a run.
 _PARTS = {"train": "", "validation": "val_"}
 _PLUGIN = "rnn_tutorial"
+_VERSION = 1  # of what `callbacks.probe` writes
 Curve = dict[int, float]
 
 
@@ -86,6 +87,8 @@ class RunData:
         if kind == "blobs":
             header = json.loads(value[0])
             value = header, np.frombuffer(value[1], header["dtype"]).reshape(header["shape"])
+            if len(header["names"]) != len(value[1]):
+                raise ValueError(header)
         series = getattr(self, kind).setdefault(tag, {})
         if not self.keeps_all and kind != "scalars" and len(series) > 1:
             del series[max(series)]
@@ -139,12 +142,15 @@ def exploding(loss, norm=None, clipped_batches=None, *, loss_growth=2.0, norm_gr
         norm: {epoch: mean norm of the gradient before clipping}, or None.
         clipped_batches: {epoch: number}, where the optimizer clips; then a large gradient alone does no harm.
         loss_growth: So many times its first value.
-        norm_growth: So many times the median of the epochs up to then.
+        norm_growth: So many times the median of the epochs up to then, or a hundredth of the largest of them where that
+            is more.
     """
     epochs, values = _finite(loss)
     grown = [e for e, v in zip(epochs, values, strict=True) if 0 < loss_growth * values[0] <= v] if len(values) else []
     norm_epochs, norms = _finite(norm or {})
-    jumps = [n / max(np.median(norms[: k + 1]), 1e-30) for k, n in enumerate(norms)]
+    # A gradient that has shrunk to next to nothing may jump a hundredfold, and still be next to nothing.
+    usual = [max(np.median(norms[: k + 1]), 0.01 * norms[: k + 1].max(), 1e-6) for k in range(len(norms))]
+    jumps = list(norms / usual)
     jumped = [int(e) for e, jump in zip(norm_epochs, jumps, strict=True) if jump >= norm_growth]
     if not grown and not jumped:
         return None
@@ -174,7 +180,8 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
     Args:
         ratio: {epoch: ‖dL/dh‖ at the first step by that at the last}.
         flow: Norms (time,) at the last epoch, or None; they say how many steps are reached.
-        fallen: The part of its first value by which the loss has fallen, see `fall`; None where it is not known.
+        fallen: The part of its first value by which the loss has fallen, see `fall`; None where it is not known,
+            which is no ground for a warning.
         threshold: The ratio below which the first step is not heard.
         heard: A step is reached where its norm is this part of the largest one.
         learned: A loss that has fallen by this part has learned something.
@@ -189,7 +196,7 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
         numbers |= {"steps_reached": int((known >= heard * known.max()).sum()), "steps": len(known)}
         reached = f"; {numbers['steps_reached']} of {numbers['steps']} steps get {heard:.0%} of the largest or more"
     return Finding(
-        "note" if fallen is not None and fallen >= learned else "warning",
+        "warning" if fallen is not None and fallen < learned else "note",
         "vanishing",
         "",
         _span(epochs[values < threshold]),
@@ -463,7 +470,7 @@ def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.3, learned=0.1):
     if not len(values):
         return None
     middle, longest = float(np.median(values)), float(values.max())
-    short = 0 < middle < low and (fallen is None or fallen < learned)
+    short = 0 < middle < low and fallen is not None and fallen < learned
     if not short and longest <= high:
         return None
     shown = middle if short else longest
@@ -579,7 +586,7 @@ def overtrained(val_loss, *, share=0.5, least_epochs=10):
     )
 
 
-def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02):
+def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02, least_epochs=5):
     """The network does far better on the validation data than on what it learned.
 
     Keras measures the training loss with dropout and as a mean over the epoch, the validation loss without and after
@@ -591,10 +598,12 @@ def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02):
         val_loss: {epoch: validation loss}.
         ratio: The validation loss is at most this part of the training loss, medians of the last quarter.
         floor: Say nothing once the training loss is this part of its first value: there both are next to zero.
+        least_epochs: Say nothing of shorter runs: where the loss falls steeply its mean over an epoch is far above what
+            it is in the end.
     """
     _, train = _finite(loss)
     epochs, values = _finite(val_loss)
-    if not len(train) or not len(values) or len(values) < len(val_loss) or train[0] <= 0:
+    if len(train) < least_epochs or not len(values) or len(values) < len(val_loss) or train[0] <= 0:
         return None
     ours, theirs = float(np.median(_end(train))), float(np.median(_end(values)))
     if ours <= floor * train[0] or theirs > ratio * ours:
@@ -748,25 +757,29 @@ def _all(run_data):
         flow = _last(run_data.tensors.get(f"rnn/{layer}/grad_flow"))
         yield _at(vanishing(curve, flow, fallen), layer)
     for layer, curve in _tags(scalars, "spectral_radius").items():
-        if f"rnn/{layer}/gates" not in run_data.blobs and f"saturation/{layer}/candidate" not in scalars:
+        if _is_simple(run_data, layer):
             yield _at(spectral_radius(curve), layer)
     for tag, frames in run_data.blobs.items():
         layer = tag.removeprefix("rnn/").removesuffix("/states")
         if tag == f"rnn/{layer}/states":
             epoch = max(frames)
             header, states = frames[epoch]
-            finding = _at(dead_units(states[header["names"].index("hidden")]), layer)
-            yield finding and dataclasses.replace(finding, epochs=(epoch, epoch))
+            if "hidden" in header["names"]:
+                finding = _at(dead_units(states[header["names"].index("hidden")]), layer)
+                yield finding and dataclasses.replace(finding, epochs=(epoch, epoch))
     updates, weights = _tags(scalars, "update_ratio"), _tags(run_data.histograms, "weights")
     for name in {**updates, **weights}:
         if name == "global" or not name.endswith(("kernel", "embeddings")):
             continue  # A bias begins at zero, so that its ratio says little.
         tables = weights.get(name)
         standing = _at(frozen(updates.get(name, {}), tables), name)
-        if standing is not None and _reads_one_step(run_data, name):
-            continue  # A sequence of one step has no step before it for which the recurrent kernel would be used.
-        yield standing
         if standing is not None:
+            # A sequence of one step has no step before it for which the recurrent kernel would be used.
+            steps = _steps(run_data, name)
+            if steps is None and standing.severity == "warning":
+                standing = dataclasses.replace(standing, severity="note")
+            if steps != 1:
+                yield standing
             continue
         # An embedding begins near zero, and few of its rows move in a step.
         moved = update_ratio(updates.get(name, {}), fallen) if name.endswith("kernel") else None
@@ -776,11 +789,26 @@ def _all(run_data):
             yield _at(initial_variance(tables[0]), name)
 
 
-def _reads_one_step(run_data, name):
-    """Whether a weight is the recurrent kernel of a layer that reads sequences of one step, as far as a probe tells."""
+def _steps(run_data, name):
+    """Length of the sequences that a recurrent kernel is used for; None without a probe, infinite for other weights."""
     layer, _, weight = name.rpartition("/")
+    if weight != "recurrent_kernel":
+        return math.inf
     flow = _last(run_data.tensors.get(f"rnn/{layer}/grad_flow"))
-    return weight == "recurrent_kernel" and flow is not None and len(flow) == 1
+    return None if flow is None else len(flow)
+
+
+def _is_simple(run_data, layer):
+    """Whether a recurrent layer has no gates: by what a probe has seen, or else by the sizes of its weights."""
+    if f"rnn/{layer}/states" in run_data.blobs:
+        return f"rnn/{layer}/gates" not in run_data.blobs
+    kernel, bias = (
+        _last(run_data.histograms.get(f"weights/{layer}/{weight}")) for weight in ("recurrent_kernel", "bias")
+    )
+    if kernel is None or bias is None:
+        return False
+    # units by units and units; an LSTM has four times as many of both, a GRU three and six times.
+    return bool(bias[:, 2].sum() ** 2 == kernel[:, 2].sum())
 
 
 def _accuracy(scalars):
@@ -857,7 +885,7 @@ def runs(folder):
     for here, _, files in os.walk(folder):
         if any(map(_is_event_file, files)):
             path = pathlib.Path(here)
-            found.add(path.parent if path.name in _PARTS and path != folder else path)
+            found.add(path.parent if _is_part(path) and path != folder else path)
     if not found:
         raise ValueError(f"folder must hold event files (*tfevents*), or folders with such; {str(folder)!r} holds none")
     return sorted(found)
@@ -884,6 +912,8 @@ def read(folder):
         raise ValueError(f"folder must be that of one run; {str(folder)!r} holds {len(below)}: {names}")
     run_data = RunData(str(folder))
     for part in (".", *_PARTS):
+        if part != "." and not _is_part(folder / part):
+            continue
         files = [path for path in (folder / part).glob("*tfevents*") if _is_event_file(path.name)]
         if not files:
             continue
@@ -895,28 +925,55 @@ def read(folder):
     return run_data
 
 
+def _is_part(path):
+    """Whether a folder is that of Keras for one half of a run, and not a whole run that is called so."""
+    return path.name in _PARTS and not any((path / part).is_dir() for part in _PARTS)
+
+
 def _is_event_file(name):
     return "tfevents" in name and not name.endswith((".profile-empty", ".unfinished"))
 
 
 def _read_file(path, part, run_data):
     plugins: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    empty = True
     try:
         for event in events.read(path):
+            empty = False
             for value in event.summary.value:
                 # A tag's first value says which plugin reads it.
-                plugin = plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
-                _take(value, plugin, event.step, part, run_data)
+                about = value.metadata.plugin_data
+                if value.tag not in plugins and about.plugin_name == _PLUGIN and not _is_known(about.content):
+                    left_out[value.tag] = "is of another version of this package"
+                plugin = plugins.setdefault(value.tag, about.plugin_name)
+                if left_out.get(value.tag, "").startswith("is "):
+                    continue
+                try:
+                    _take(value, plugin, event.step, part, run_data)
+                except (ValueError, KeyError, IndexError, TypeError):
+                    left_out[value.tag] = f"has a damaged value at step {event.step}"
     except events.BrokenFileError as error:
         run_data.problems.append(str(error))
+    if empty:
+        run_data.problems.append(f"{path} holds no whole record; either nothing is written yet, or it is no event file")
+    run_data.problems += [f"{tag!r} {what}, which was left out" for tag, what in left_out.items()]
+
+
+def _is_known(content):
+    """Whether a tag's metadata are of the version that is read here."""
+    try:
+        return json.loads(content)["v"] == _VERSION
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _take(value, plugin, step, part, run_data):
     tag = value.tag
     if plugin == "scalars" or value.HasField("simple_value"):
         number = value.simple_value if value.HasField("simple_value") else _array(value).item()
-        if part != "." and tag.startswith("epoch_"):
-            tag = _PARTS[part] + tag.removeprefix("epoch_")
+        if tag.startswith("epoch_"):  # Keras' folder `train` may also be asked for alone.
+            tag = _PARTS.get(part, "") + tag.removeprefix("epoch_")
         elif part != ".":
             tag = f"{part}/{tag}"
         run_data.add("scalars", tag, step, float(number))
@@ -927,7 +984,10 @@ def _take(value, plugin, step, part, run_data):
     elif plugin == _PLUGIN and value.tensor.string_val:
         run_data.add("blobs", tag, step, value.tensor.string_val)
     elif plugin == _PLUGIN:
-        run_data.add("tensors", tag, step, _array(value))
+        array = _array(value)
+        if array.ndim != 1:
+            raise ValueError(array.shape)
+        run_data.add("tensors", tag, step, array)
 
 
 def _array(value):

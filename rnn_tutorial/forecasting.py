@@ -26,6 +26,11 @@ _PRACTISED: dict = {}  # weights of seasonal networks, about 60 KB each
 _MOST_ORIGINS, _FEWEST_ORIGINS = 36, 9
 
 
+_FEWEST_TO_SMOOTH = 10  # months
+# Methods that stand in every backtest.
+_TAKEN = ("last_value", "drift", "seasonal_naive", "exponential_smoothing")
+
+
 def choose_window(observations, horizon=1):
     """Number of months to read: whole years where there are enough of them, fewer months where the series is short.
 
@@ -140,12 +145,14 @@ def train(
         batch_size: Windows per training step.
         seed: Fixes the first weights, the practice and the order of the windows.
         cell: "simple_rnn", "lstm" or "gru".
-        callbacks: Callbacks for `fit` on the series, such as those of `callbacks.observe`.
+        callbacks: Callbacks for `fit` on the series, such as those of `callbacks.observe`. A network that only
+            practises reads logarithms as they are: to such callbacks a probe is given in logarithms.
         practice: Number of made-up series that the seasonal network sees before, each once, in batches of 64; 0 for
             none.
 
     Returns:
-        The trained, compiled model. `model.history` holds the curves.
+        The trained, compiled model. `model.history` holds the curves; they are empty where an earlier call has done all
+        the practice.
 
     Raises:
         ValueError: An argument is not allowed, or the series is too short.
@@ -217,9 +224,12 @@ def _train(
         return model
     if only_practises(len(series), window):
         validation = tuple(np.log(part) for part in validation) if log else validation
-        practised = _practise(window, cell, practice, seed, validation, callbacks)
-        model.set_weights(practised.get_weights())
-        model.history = practised.history
+        model.history = keras.callbacks.History()
+        if callbacks or (window, cell, practice, seed) not in _PRACTISED:
+            model.history = _practise(window, cell, practice, seed, validation, callbacks).history
+        else:
+            model.history.history = {}
+        model.set_weights(_PRACTISED[window, cell, practice, seed])
         return model
     if practice:
         model.set_weights(_practised(window, cell, practice, seed))
@@ -239,7 +249,7 @@ def _practised(window, cell, samples, seed):
 
 
 def _practise(window, cell, samples, seed, validation=None, callbacks=()):
-    """A seasonal network that has seen made-up series, each once, in `PRACTICE_EPOCHS` parts.
+    """A seasonal network that has seen made-up series, each once, in `PRACTICE_EPOCHS` parts of one size.
 
     Its weights fit the network with logarithms as well as this one without, since either reads numbers that have no
     unit; `validation` holds logarithms for such a network.
@@ -252,16 +262,17 @@ def _practise(window, cell, samples, seed, validation=None, callbacks=()):
     months = sales.practice(samples, window + SEASON, seed)
     x, y = months[:, :window, np.newaxis], months[:, window:]
     model = models.seasonal_forecaster(window, cell=cell)
-    steps = -(-samples // _PRACTICE_BATCH)
-    parts = min(PRACTICE_EPOCHS, steps)
-    rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
+    batches = -(-samples // _PRACTICE_BATCH)
+    parts = min(PRACTICE_EPOCHS, batches)
+    steps = batches // parts  # in each part; up to nine batches are left over
+    rate = keras.optimizers.schedules.CosineDecay(4e-3, parts * steps)
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss="mae", metrics=["mae"])
     model.fit(
         x,
         y,
         batch_size=_PRACTICE_BATCH,
         epochs=parts,
-        steps_per_epoch=steps // parts,  # the next epoch goes on where the one before ended
+        steps_per_epoch=steps,  # the next epoch goes on where the one before ended
         shuffle=False,
         validation_data=validation,
         callbacks=list(callbacks),
@@ -356,8 +367,8 @@ def exponential_smoothing(history, horizon):
 
     history = _checked(history)
     horizon = checks.integer("horizon", horizon, at_least=1)
-    if len(history) < 10:
-        raise ValueError(f"history must have at least 10 months, received {len(history)}")
+    if len(history) < _FEWEST_TO_SMOOTH:
+        raise ValueError(f"history must have at least {_FEWEST_TO_SMOOTH} months, received {len(history)}")
     values = history.to_numpy(dtype="float64")
     if np.ptp(values) == 0:
         return last_value(history, horizon)
@@ -412,8 +423,8 @@ def backtest(series, horizon=12, folds=5, make_model=None, seed=0):
         practises.
 
     Raises:
-        ValueError: An argument is not allowed, the series is too short for the folds, or a forecast has not `horizon`
-            numbers.
+        ValueError: An argument is not allowed, a name in `make_model` is that of a baseline, the series is too short
+            for the folds, or a forecast has not `horizon` numbers.
     """
     rows = []
     for method, fold, actual, predicted, history, seconds in rolling_forecasts(
@@ -452,6 +463,8 @@ def rolling_forecasts(series, horizon=12, folds=5, make_model=None, seed=0):
     elif not isinstance(make_model, dict):
         make_model = {"model": make_model}
     for name, method in make_model.items():
+        if name in _TAKEN:
+            raise ValueError(f"make_model must have other names than {', '.join(_TAKEN)}, received {name!r}")
         if not callable(method):
             raise ValueError(f"make_model[{name!r}] must be a callable (history, horizon), received {method!r}")
     return _rolling(series, horizon, folds, make_model)
@@ -462,7 +475,9 @@ def _rolling(series, horizon, folds, make_model):
         origin = len(series) - (folds - fold) * horizon
         # Copies: what a method does to its history is not seen by the others.
         actual = series.iloc[origin : origin + horizon]
-        methods = {**make_model, **_baselines(origin), "exponential_smoothing": exponential_smoothing}
+        methods = {**make_model, **_baselines(origin)}
+        if origin >= _FEWEST_TO_SMOOTH:
+            methods["exponential_smoothing"] = exponential_smoothing
         for name, method in methods.items():
             history = series.iloc[:origin].copy()
             began = time.perf_counter()

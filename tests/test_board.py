@@ -327,6 +327,12 @@ def test_the_tab_is_listed_and_loads_our_program(client):
     assert "./static/index.js" in page
 
 
+def test_findings_of_what_is_damaged(client):
+    """What cannot be understood is left out, here as in the rest of the tab."""
+    for run in ("broken", "newer", "just_begun"):
+        assert set(get(client, "findings", run=run)) == {"findings", "note"}
+
+
 def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
     """Those of the rules, each with the place that shows it, read anew only where something was written."""
     with events.Run(tmp_path / "sick") as run:

@@ -27,7 +27,8 @@ import rnn_tutorial
 finding = types.SimpleNamespace(
     severity="warning", rule="vanishing", layer="lstm", epochs=(0, 2), numbers={}, tab="Images", tag="t",
     cause="The first step <i>hears</i> nothing.", advice="Open the gates.")
-rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: [finding])
+other = types.SimpleNamespace(**{**vars(finding), "rule": "overfitting", "layer": "", "tab": "Time Series"})
+rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: [finding, other])
 sys.modules["rnn_tutorial.diagnosis"] = rnn_tutorial.diagnosis = rules
 """
 
@@ -133,6 +134,11 @@ def test_a_click_chooses_the_epoch_everywhere(page):
     wait_for(lambda: [chip.text.split("\n")[0] for chip in page.all(".chip")] == ["epoch 2", "epoch 0", "epoch 4"])
     page.all(".chip button")[0].click()
     wait_for(lambda: len(page.all(".chip")) == 2)
+    # The chosen epoch is kept, too, when another one is chosen beside it.
+    page.one(".keep").click()
+    page.hover(MAP, 0.5, 5.5 / 6)
+    ActionChains(page.browser).click().perform()
+    wait_for(lambda: {chip.text.split("\n")[0] for chip in page.all(".chip")} == {"epoch 5", "epoch 2", "epoch 4"})
 
 
 def test_by_keyboard_alone(page):
@@ -240,7 +246,7 @@ def test_numbers_as_table_csv_and_picture(page):
 
 def test_findings_lead_to_their_place(page):
     wait_for(lambda: page.all(".found li"))
-    assert page.text(".found h2") == "Findings (1)"
+    assert page.text(".found h2") == "Findings (2)"
     page.script("document.querySelector('.found details').open = true")
     assert "The first step <i>hears</i> nothing." in page.text(".found li")
     page.script("document.querySelector('.found li button').click()")
@@ -329,13 +335,30 @@ def test_in_tensorboards_own_page(browser, start, tmp_path, record_layer):
         wait_for(enter)
         wait_for(lambda: page.script("return document.documentElement.dataset.theme") == "dark")
         browser.save_screenshot(str(SCREENSHOTS / "rnn_in_tensorboard.png"))
-        page.one("[aria-label='One frame on']").click()
+        # What plays goes on through a reload, and what has the focus keeps it.
+        page.script("document.querySelector('.panel.flow .cover').focus()")
+        page.one("[aria-label='One frame back']").click()
+        wait_for(lambda: page.text(".player .epoch") == "epoch 0 of 5")
+        page.script("document.querySelector('.panel.flow .cover').focus(); document.querySelector('.play').click()")
+        reload()
+        assert page.script("return document.activeElement.className") == "cover"
+        wait_for(lambda: page.text(".player .epoch") == "epoch 5 of 5")
+        page.script("document.querySelectorAll('.found details').forEach((details) => { details.open = true; })")
+        leads = wait_for(lambda: [button for button in page.all(".found button") if button.text == "Open Time Series"])
+        page.script("arguments[0].click()", leads[0])
         browser.switch_to.default_content()
-        wait_for(lambda: "epoch%3D2" in page.script("return location.hash"))
+        wait_for(lambda: page.script("return location.hash") == "#timeseries")
+        wait_for(lambda: browser.find_elements(By.TAG_NAME, "metrics-dashboard"))
+        page.script("location.hash = 'rnn_tutorial'")  # Back, where all is as it was.
+        wait_for(enter)
+        wait_for(lambda: page.text(".player .epoch") == "epoch 5 of 5")
+        page.script("arguments[0].click()", page.one("[aria-label='One frame back']"))
+        browser.switch_to.default_content()
+        wait_for(lambda: "epoch%3D4" in page.script("return location.hash"))
         assert page.script("return location.hash").startswith("#rnn_tutorial&")
         browser.refresh()
         wait_for(enter)
-        wait_for(lambda: page.all(MAP) and page.text(".player .epoch") == "epoch 2 of 5")
+        wait_for(lambda: page.all(MAP) and page.text(".player .epoch") == "epoch 4 of 5")
         run.close()
         shutil.rmtree(tmp_path / "growing")
         wait_for(lambda: reload() or [name.text for name in page.all(".runs li")] == ["other"])

@@ -66,7 +66,7 @@ CASES = {
     ),
     "vanishing": (
         diagnosis.vanishing,
-        (curve(1e-2, 1e-6, 1e-6, 1e-6), np.geomspace(1e-6, 1, 20)),
+        (curve(1e-2, 1e-6, 1e-6, 1e-6), np.geomspace(1e-6, 1, 20), 0.05),
         "warning",
         (curve(1e-6, 0.1, 0.1, 0.1),),
         {"threshold": 1e-7},
@@ -140,7 +140,13 @@ CASES = {
     "spectral_radius": (diagnosis.spectral_radius, (curve(1.0, 2.5),), "note", (curve(2.5, 1.0),), {"high": 3.0}),
     "spectral_radius, small": (diagnosis.spectral_radius, (curve(0.1),), "note", (curve(1.0),), {"low": 0.05}),
     "update_ratio, long": (diagnosis.update_ratio, (curve(2, 2, 2, 2),), "warning", (curve(1e-3, 1e-3),), {"high": 3}),
-    "update_ratio, short": (diagnosis.update_ratio, (curve(1e-8, 1e-8),), "warning", (curve(1e-8), 0.9), {"low": 1e-9}),
+    "update_ratio, short": (
+        diagnosis.update_ratio,
+        (curve(1e-8, 1e-8), 0.0),
+        "warning",
+        (curve(1e-8), 0.9),
+        {"low": 1e-9},
+    ),
     "frozen": (diagnosis.frozen, (curve(0, 0, 0),), "warning", (curve(0, 1e-5),), {}),
     "frozen at zero": (diagnosis.frozen, ({}, curve(table(np.zeros(9)))), "severe", ({}, curve(table(KERNEL))), {}),
     "frozen, not trained": (
@@ -269,9 +275,36 @@ def test_a_recurrent_kernel_that_is_never_used_is_not_sick():
     """Letters one at a time: nothing goes from step to step, so that this kernel has no gradient."""
     run = diagnosis.RunData("by hand")
     run.scalars = {"loss": FALLING, "update_ratio/cell/recurrent_kernel": curve(0, 0, 0)}
-    assert [one.rule for one in diagnosis.diagnose(run)] == ["frozen"]
+    # Without a probe nobody knows how long the sequences are.
+    assert [(one.rule, one.severity) for one in diagnosis.diagnose(run)] == [("frozen", "note")]
     run.tensors["rnn/cell/grad_flow"] = curve(np.ones(1))
     assert diagnosis.diagnose(run) == []
+    run.tensors["rnn/cell/grad_flow"] = curve(np.ones(2))
+    assert [(one.rule, one.severity) for one in diagnosis.diagnose(run)] == [("frozen", "warning")]
+
+
+def test_what_is_not_known_is_no_ground_for_a_warning():
+    """A run of one epoch, or a loss below zero, has no fall; a short one is steep."""
+    assert diagnosis.vanishing(curve(1e-6), None, None).severity == "note"
+    assert diagnosis.vanishing(curve(1e-6), None, 0.0).severity == "warning"
+    assert diagnosis.update_ratio(curve(1e-8, 1e-8), None) is None
+    assert diagnosis.update_ratio(curve(1e-8, 1e-8), 0.0).rule == "update_ratio"
+    assert diagnosis.validation_too_good(curve(1.2, 0.5, 0.2), curve(0.6, 0.25, 0.09)) is None
+    # A gradient that has shrunk to next to nothing, and one batch that moves it.
+    assert diagnosis.exploding(FALLING, curve(1.0, 1e-3, *[1e-7] * 9, 2e-5)) is None
+
+
+@pytest.mark.parametrize(("cell", "is_simple"), [("SimpleRNN", True), ("LSTM", False), ("GRU", False)])
+def test_the_spectral_radius_is_judged_of_simple_cells_alone(cell, is_simple):
+    """Also without a probe: the sizes of the weights tell a simple cell from one with gates."""
+    layer = getattr(keras.layers, cell)(5)
+    layer.build((None, 3, 2))
+    run = diagnosis.RunData("by hand")
+    run.scalars = {f"spectral_radius/{cell}": curve(0.1, 0.1)}
+    for name, weight in (("recurrent_kernel", layer.cell.recurrent_kernel), ("bias", layer.cell.bias)):
+        run.histograms[f"weights/{cell}/{name}"] = curve(table(keras.ops.convert_to_numpy(weight)))
+    found = [one.rule for one in diagnosis.diagnose(run) if one.rule == "spectral_radius"]
+    assert found == ["spectral_radius"] * is_simple
 
 
 # Runs
@@ -477,7 +510,49 @@ def test_a_file_that_breaks_off(tmp_path, our_event_file):
     path.write_bytes(b"\xff" * 40)  # a length beyond all memory
     assert diagnosis.read(tmp_path / "run").scalars == {}
     path.write_bytes(b"")
-    assert diagnosis.read(tmp_path / "run").problems == []
+    (problem,) = diagnosis.read(tmp_path / "run").problems
+    assert "holds no whole record; either nothing is written yet" in problem
+
+
+def test_what_cannot_be_understood_is_left_out(tmp_path, record_layer):
+    """A newer version, a frame that is no frame, an array of another shape: the rest is judged, and they are told."""
+    about = json.dumps({"v": 1}).encode()
+    with events.Run(tmp_path / "run") as run:
+        record_layer(run)
+        record_layer(run, "newer", version=2)
+        for epoch, blobs in enumerate([[b"{}", b""], [b"no header"], [b'{"shape": [9]}', b"123"], [b"{}"]]):
+            run.blobs("rnn/gru/states", blobs, epoch, "rnn_tutorial", about)
+        run.blobs(
+            "rnn/other/states",
+            [b'{"shape": [1, 1, 1], "dtype": "<f2", "names": ["odd"]}', b"12"],
+            0,
+            "rnn_tutorial",
+            about,
+        )
+        run.tensor("rnn/gru/grad_flow", np.ones((2, 2)), 0, "rnn_tutorial", about)
+        run.tensor("rnn/none/grad_flow", np.ones(2), 0, "rnn_tutorial", b"not JSON")
+    found = diagnosis.read(tmp_path / "run")
+    assert set(found.blobs) == {"rnn/lstm/states", "rnn/lstm/gates", "rnn/other/states"}
+    assert {tag for tag in found.tensors if "lstm" not in tag} == set()
+    told = "\n".join(found.problems)
+    for tag in ("rnn/gru/states", "rnn/gru/grad_flow"):
+        assert f"{tag!r} has a damaged value at step" in told
+    for tag in ("rnn/newer/states", "rnn/newer/grad_flow_cell", "rnn/none/grad_flow"):
+        assert f"{tag!r} is of another version of this package" in told
+    diagnosis.diagnose(found)
+
+
+def test_folders_called_as_keras_calls_a_part(tmp_path):
+    """Alone, or a whole run: judged as what they are."""
+    sick = {**FALLING, 12: NAN}
+    by_hand(tmp_path / "run", sick)
+    assert [one.rule for one in diagnosis.diagnose(diagnosis.read(tmp_path / "run" / "train"))] == ["nan"]
+    by_hand(tmp_path / "logs" / "train", sick)
+    with events.Run(tmp_path / "logs" / "train") as run:
+        run.scalar("gradient_norm/global", 1.0, 0)
+    assert diagnosis.runs(tmp_path / "logs") == [tmp_path / "logs" / "train"]
+    found = diagnosis.read(tmp_path / "logs" / "train")
+    assert set(found.scalars) == {"loss", "gradient_norm/global"}
 
 
 def test_folders_that_are_no_run(tmp_path, capsys):

@@ -24,6 +24,15 @@ def test_python_blocks(tmp_path, monkeypatch, capsys):
     assert "700" in capsys.readouterr().out
 
 
+def test_rows_of_a_table_have_as_many_cells():
+    for name in ("README.md", "README.zh-CN.md"):
+        cells = 0
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+            found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            assert found in (0, cells) or not cells, line
+            cells = found
+
+
 def test_links():
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert links

@@ -4,6 +4,7 @@ import collections
 import json
 import math
 import pathlib
+import shlex
 import threading
 
 import numpy as np
@@ -192,14 +193,16 @@ class Plugin(base_plugin.TBPlugin):
         run = question.text("run")
         if run not in question.runs(self._data):
             raise errors.NotFoundError(f"there is no run {run!r}")
-        folder = pathlib.Path(self._logdir or "") / run
+        folder = pathlib.Path(self._logdir or "").expanduser() / run
         if not self._logdir or not folder.is_dir():
             return _json({"findings": [], "note": "The run's folder cannot be read from here."})
         with self._findings_lock:
             files = [path for part in (".", "train", "validation") for path in (folder / part).glob("*tfevents*")]
             now = [(str(path), path.stat().st_size) for path in sorted(files)]
             if sum(size for _, size in now) > _LARGEST_TO_DIAGNOSE:
-                note = f"The run's files are large. On the command line: rnn-tutorial diagnose {folder}"
+                note = (
+                    f"The run's files are large. On the command line: rnn-tutorial diagnose {shlex.quote(str(folder))}"
+                )
                 return _json({"findings": [], "note": note})
             if run not in self._findings or self._findings[run][0] != now:
                 self._findings[run] = now, _diagnose(folder)

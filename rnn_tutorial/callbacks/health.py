@@ -78,7 +78,8 @@ class HealthCheck(Observer):
     def look(self, epoch, logs):
         """Judge, where it is time to; at once where the loss is NaN."""
         self._looks += 1
-        is_new_nan = ("nan", "") not in self._said and not all(map(math.isfinite, logs.values()))
+        losses = [logs[name] for name in ("loss", "val_loss") if name in logs]
+        is_new_nan = ("nan", "") not in self._said and not all(map(math.isfinite, losses))
         if self._looks < self._next and not is_new_nan:
             return
         self._next = max(self._looks + 1, math.ceil(_SPACING * self._looks))

@@ -137,7 +137,7 @@ def practice(samples: int, months: int, seed: int = 0) -> np.ndarray:
 
     Args:
         samples: number of series.
-        months: length of each, two years at least. Outliers and shifts leave the last twelve alone.
+        months: length of each, 36 at least. Outliers and shifts leave the last twelve alone.
         seed: fixes everything.
 
     Returns:

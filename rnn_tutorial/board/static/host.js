@@ -41,6 +41,18 @@ export function writeAddress(written) {
   }, 250);
 }
 
+const TABS = { "Time Series": "timeseries", Images: "images", Histograms: "histograms", Text: "text" };
+
+/** A function that opens another tab of TensorBoard; null where there is none around. */
+export function tabOpener(name) {
+  const page = around();
+  if (!page || !Object.hasOwn(TABS, name)) return null;
+  return () => {
+    clearTimeout(waiting);
+    page.location.hash = TABS[name];
+  };
+}
+
 /** Call when TensorBoard has read its files again, or the user asks it to. */
 export function onReload(reload) {
   if (window.parent === window) return;

@@ -106,6 +106,7 @@ class App {
     this.frameEpochs = new Map();
     this.saturations = new Map();
     this.findings = new Map();
+    this.stale = new Set();
     this.turn = 0;
     this.playing = false;
     this.filter = "";
@@ -198,15 +199,17 @@ class App {
       this.problem(`The runs cannot be read: ${error.message}`);
       return;
     }
-    this.findings.clear();
+    this.stale = new Set(this.findings.keys()); // Shown until the new ones are there.
+    this.frames.clear(); // A run may have been deleted, and begun anew under its name.
+    const focused = [...document.querySelectorAll(".cover")].indexOf(document.activeElement);
     await this.choose(this.selection);
+    document.querySelectorAll(".cover")[focused]?.focus({ preventScroll: true });
   }
 
   /** Take a selection, load what it needs, show it. */
   async choose(selection) {
     const turn = ++this.turn;
     this.selection = fit(selection, this.runs);
-    this.stop();
     this.drawSide();
     this.drawEmpty();
     if (this.runs.length === 0) return;
@@ -218,6 +221,7 @@ class App {
   }
 
   change(part) {
+    this.stop();
     return this.choose({ ...this.selection, ...part });
   }
 
@@ -258,11 +262,12 @@ class App {
 
   async loadFindings(turn) {
     for (const run of this.selection.runs) {
-      if (this.findings.has(run)) continue;
+      if (this.findings.has(run) && !this.stale.has(run)) continue;
       try {
         const found = await api.findings(run);
         if (turn !== this.turn) return;
         this.findings.set(run, found);
+        this.stale.delete(run);
       } catch (error) {
         this.findings.set(run, { findings: [], note: error.message });
       }
@@ -298,10 +303,14 @@ class App {
   }
 
   /** Epochs kept beside the chosen one; before any has been kept, the first. */
-  pins() {
+  /** The epochs that are kept beside the chosen one; that one may be among them. */
+  kept() {
     const first = Math.min(...[...this.flows.values()].map(({ header }) => header.first[0] ?? Infinity));
-    const pins = this.selection.pins ?? (Number.isFinite(first) ? [first] : []);
-    return pins.filter((epoch) => epoch !== this.epoch());
+    return this.selection.pins ?? (Number.isFinite(first) ? [first] : []);
+  }
+
+  pins() {
+    return this.kept().filter((epoch) => epoch !== this.epoch());
   }
 
   async curve(run, epoch) {
@@ -534,14 +543,14 @@ class App {
   }
 
   pin(epoch) {
-    const pins = this.pins().filter((other) => other !== epoch);
+    const pins = this.kept().filter((other) => other !== epoch);
     this.selection.pins = [...pins, epoch].slice(-MOST_PINS).sort((a, b) => a - b);
     host.writeAddress(encode(this.selection));
     this.showEpoch();
   }
 
   unpin(epoch) {
-    this.selection.pins = this.pins().filter((other) => other !== epoch);
+    this.selection.pins = this.kept().filter((other) => other !== epoch);
     host.writeAddress(encode(this.selection));
     this.showEpoch();
   }
@@ -832,7 +841,11 @@ class App {
       panel.element.scrollIntoView({ block: "start" });
       panel.heading.focus();
     };
-    const link = panel && where ? make("button", { type: "button", onclick: show }, "Show") : make("small", {}, `${tab}: ${tag}`);
+    const elsewhere = host.tabOpener(tab);
+    const links = [];
+    if (panel && where) links.push(make("button", { type: "button", onclick: show }, "Show"));
+    else if (elsewhere) links.push(make("button", { type: "button", onclick: elsewhere }, `Open ${tab}`));
+    if (!panel || !where) links.push(make("small", {}, ` ${elsewhere ? "" : `${tab}: `}${tag}`));
     const name = `${rule.replaceAll("_", " ")}${layer ? `, ${layer}` : ""}`;
     return make(
       "li",
@@ -841,7 +854,7 @@ class App {
       make("small", {}, ` epoch ${span(epochs)}`),
       make("p", {}, cause),
       make("p", {}, make("em", {}, "Try: "), advice),
-      link,
+      ...links,
     );
   }
 

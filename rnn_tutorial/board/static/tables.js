@@ -14,11 +14,16 @@ export function single(value) {
   return Number.isFinite(value) ? Number(value.toPrecision(7)) : value;
 }
 
-/** Tables as CSV (RFC 4180); a cell that a spreadsheet would take for a formula is marked as text. */
+/** A cell for a spreadsheet; what it would take for a formula is marked as text. */
+function cellOf(value) {
+  const written = plain(value);
+  return typeof value !== "number" && /^[=+\-@\t\r]/.test(written) ? `'${written}` : written;
+}
+
+/** Tables as CSV (RFC 4180). */
 export function toCsv(tables) {
   const quoted = (value) => {
-    let written = plain(value);
-    if (typeof value !== "number" && /^[=+\-@\t\r]/.test(written)) written = `'${written}`;
+    const written = cellOf(value);
     return /[",\r\n]/.test(written) ? `"${written.replaceAll('"', '""')}"` : written;
   };
   const lines = tables.flatMap(({ title, head, rows }) => [[title], head, ...rows].map((row) => row.map(quoted).join(",")));
@@ -27,7 +32,7 @@ export function toCsv(tables) {
 
 /** Tables as text with tabs, for a spreadsheet. */
 export function toTabs(tables) {
-  const line = (row) => row.map((value) => plain(value).replace(/[\t\r\n]/g, " ")).join("\t");
+  const line = (row) => row.map((value) => cellOf(value).replace(/[\t\r\n]/g, " ")).join("\t");
   return tables.map(({ title, head, rows }) => [[title], head, ...rows].map(line).join("\n")).join("\n\n");
 }
 
