@@ -198,11 +198,15 @@ def untracked(optimizer, variables):
 
 
 def outside_of_graphs():
-    """Context manager in which variables can be made even while a graph is being traced."""
+    """Context manager in which variables can be made and read even while a graph is being traced."""
     if backend() == "tensorflow":
         import tensorflow as tf
 
         return tf.init_scope()
+    if backend() == "jax":
+        import jax
+
+        return jax.ensure_compile_time_eval()
     return contextlib.nullcontext()
 
 

@@ -619,6 +619,43 @@ def test_the_batches_before_an_interruption_are_there(tmp_path, read_values, our
     assert list(found["gradient_norm_batch/global"]) == [0, 1, 2, 3, 4]
 
 
+def test_the_garbage_collector_in_the_middle_of_a_trace(tmp_path, read_values, our_event_file):
+    """A fit that ended with an exception is found to be over while another model is being compiled."""
+    watch = GradientHistograms(tmp_path / "run", per_batch=True)
+    kept = []
+    try:
+        fit(fresh("simple"), [watch, Stop(KeyboardInterrupt, epoch=1, batch=1)], name="simple")
+    except KeyboardInterrupt as error:
+        kept += [error, kept]  # a circle, which only the collector opens
+    gc.collect()
+    assert watch._shared is not None  # It knows of no end yet.
+    del kept
+    left = []
+
+    def collect(x):
+        gc.collect()
+        left.append(watch._shared is None)
+        return x
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function(autograph=False)
+        def traced(x):
+            with tf.compat.v1.get_default_graph()._group_lock._ready:  # as while an operation is added
+                return collect(x)
+
+        traced(tf.constant(1.0))
+    else:
+        import jax
+
+        jax.jit(collect)(1.0)
+    assert left == [True]
+    found = read_values(our_event_file(tmp_path / "run"))["scalars"]
+    assert list(found["gradient_norm/global"]) == [0]
+    assert list(found["gradient_norm_batch/global"]) == [0, 1, 2, 3, 4]
+
+
 def test_values_are_those_of_the_epoch_alone(tmp_path, read_values, our_event_file):
     # Only the rows of every second epoch have a gradient.
     class Halves(keras.utils.PyDataset):

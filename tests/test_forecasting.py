@@ -612,7 +612,7 @@ def test_backtest_by_hand():
             r"\['mine'\] must forecast 12 months, received \(1,\)",
         ),
     ],
-    ids=["folds", "no fold", "horizon", "not callable", "length"],
+    ids=["folds", "no fold", "horizon", "name", "not callable", "length"],
 )
 def test_wrong_arguments_of_backtest_are_told(arguments, message):
     values = series(np.arange(60.0))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import checks, events, figures, naming
+from rnn_tutorial import autodiff, checks, events, figures, naming
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -270,11 +270,14 @@ def _leave(reference, shared):
     observer = reference()
     if observer is None or observer._shared is not shared:
         return
-    observer._safely(observer.finish)
-    observer._safely(observer.run.flush)
-    # What could not be done has been said before; here it is only about letting go.
-    with contextlib.suppress(Exception):
-        observer.close()
+    # The garbage collector may come with the end of a fit in the middle of another one's trace. There what is read
+    # would become part of that graph, or wait for ever for its lock.
+    with autodiff.outside_of_graphs():
+        observer._safely(observer.finish)
+        observer._safely(observer.run.flush)
+        # What could not be done has been said before; here it is only about letting go.
+        with contextlib.suppress(Exception):
+            observer.close()
     if observer._finalizer is not None:
         observer._finalizer.detach()  # It would keep the observer, and with it the model, alive.
     observer._shared = observer._finalizer = None
