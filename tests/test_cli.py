@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import rnn_tutorial
@@ -426,6 +427,30 @@ def test_what_is_said_of_years(five_years):
     assert "lower to upper: 80% of the forecasts of this kind that were tried on the past were as close." in said
 
 
+def test_three_years_are_left_to_practice(capsys, monkeypatch, tmp_path, our_event_file, read_values):
+    """The run shows the practice, and inside the network numbers like those that it practises on: logarithms."""
+    from rnn_tutorial import data, forecasting
+
+    monkeypatch.setattr(forecasting, "PRACTICE", 640)
+    seen = []
+    train = forecasting.train
+    monkeypatch.setattr(
+        forecasting, "train", lambda *arguments, **named: seen.append(named["callbacks"]) or train(*arguments, **named)
+    )
+    series = data.sales.generate(years=4, trend=0.3, multiplicative=True, seed=1)[:42]
+    series.to_csv(tmp_path / "shop.csv", index_label="month")
+    assert cli.main(["forecast", str(tmp_path / "shop.csv"), "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "it practises on made-up series only: for training on yours, these are too few.\n" in printed
+    assert f"Training for {forecasting.PRACTICE_EPOCHS} epochs.\n" in printed
+    found = read_values(our_event_file(tmp_path / "out" / "run"))["scalars"]
+    assert list(found["gradient_flow_ratio/lstm"]) == list(range(forecasting.PRACTICE_EPOCHS))
+    (probe,) = {id(callback.probe): callback.probe for callback in seen[0] if getattr(callback, "probe", None)}.values()
+    x, y = data.sales.windows(series, 24, 12)
+    np.testing.assert_array_equal(probe[0], np.log(x[-32:]))
+    np.testing.assert_array_equal(probe[1], np.log(y[-32:]))
+
+
 def test_a_series_that_never_changes(capsys, tmp_path):
     file = tmp_path / "shop.csv"
     file.write_text("month,sales\n" + "".join(f"2024-{month:02d},7\n" for month in range(1, 13)))
@@ -522,7 +547,11 @@ def test_every_window_that_is_chosen_can_be_trained_on(months, horizon):
     assert 2 <= window <= 12 or window in (24, 36, 48)
     outputs = forecasting.choose_outputs(months, window, horizon)
     assert outputs in ((12,) if window > 12 else (1, horizon))
-    (x, _), (validation, _) = sales.split(*sales.windows(range(months), window, outputs))
+    x, y = sales.windows(range(months), window, outputs)
+    if forecasting.only_practises(months, window):  # There the windows validate the practice.
+        assert len(x) >= 1
+        return
+    (x, _), (validation, _) = sales.split(x, y)
     assert len(x) >= 1
     assert len(validation) >= 1
 
