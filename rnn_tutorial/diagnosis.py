@@ -687,19 +687,16 @@ def likeness_to_last_input(answers, truth, last_input):
 
     Returns:
         1 where the answers are the last input, 0 where they are the truth, 0.5 where they are as near to the one as
-        to the other, as a constant is; NaN where they are both, and where neither the truth nor the answers follow the
-        last input, nearer to it by a fifth than a constant is. Targets in another unit are such a case.
+        to the other, as a constant is; NaN where they are both. At most 0.5 where the answers do not follow the last
+        input, nearer to it by a fifth than a constant is: answers near zero are near to small inputs all the same.
     """
     answers, truth, last_input = (np.asarray(part, dtype="float64") for part in (answers, truth, last_input))
-    worth_copying = np.linalg.norm(truth - last_input) < 0.8 * np.linalg.norm(truth - truth.mean())
-    copied = np.linalg.norm(answers - last_input) < 0.8 * np.linalg.norm(last_input - last_input.mean())
-    if not worth_copying and not copied:
+    from_truth, from_last = np.linalg.norm(answers - truth), np.linalg.norm(answers - last_input)
+    if not from_truth + from_last:
         return math.nan
-    from_truth, from_last = (
-        float(np.linalg.norm(np.subtract(answers, other, dtype="float64"))) for other in (truth, last_input)
-    )
-    whole = from_truth + from_last
-    return from_truth / whole if whole else math.nan
+    likeness = float(from_truth / (from_truth + from_last))
+    follows = from_last < 0.8 * np.linalg.norm(last_input - last_input.mean()) or not from_last
+    return likeness if follows else min(likeness, 0.5)
 
 
 def fall(loss):

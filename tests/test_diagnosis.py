@@ -244,10 +244,11 @@ def test_how_much_an_answer_is_the_last_input():
     assert diagnosis.likeness_to_last_input((truth + last) / 2, truth, last) == pytest.approx(0.5)
     assert diagnosis.likeness_to_last_input(truth - 1e6, truth, last) == pytest.approx(0.5, abs=1e-4)
     assert math.isnan(diagnosis.likeness_to_last_input(last, last, last))
-    # Nobody copies what says nothing of the truth, and answers near zero are near to small inputs all the same.
+    # Answers near zero are near to small inputs all the same, and copy nothing.
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(100, 20))
-    assert math.isnan(diagnosis.likeness_to_last_input(np.zeros(100), inputs.sum(axis=1), inputs[:, -1]))
+    assert diagnosis.likeness_to_last_input(np.zeros(100), inputs.sum(axis=1), inputs[:, -1]) == 0.5
+    assert diagnosis.likeness_to_last_input(inputs[:, -1] + 0.1, inputs.sum(axis=1), inputs[:, -1]) > 0.95
 
 
 def test_a_diagnosis_is_ordered_and_complete():
