@@ -118,40 +118,61 @@ def _is_sparse(gradient):
     return type(gradient).__name__ == "IndexedSlices"
 
 
-def carry(train_function, arguments, extra):
+def carry(train_function, arguments, extra, places):
     """Call a stateless train function with more variables in the optimizer's state than the model knows of.
 
     Args:
         train_function: Keras' own, (state, iterator) -> (logs, state).
         arguments: What `fit` calls it with.
-        extra: Lists of arrays, the last of the optimizer's variables inside of the step, which takes them over.
+        extra: Lists of arrays, which the step takes over.
+        places: Where these are, one after the other, among all of the optimizer's variables inside of the step.
 
     Returns:
         What `fit` expects, and lists of the new values of `extra`.
     """
     (trainable, others, optimizer, metrics), iterator = arguments
-    flat = [array for arrays in extra for array in arrays]
-    logs, state = train_function((trainable, others, [*optimizer, *flat], metrics), iterator)
-    optimizer = list(state[2])
-    size = len(optimizer) - len(flat)
-    rest = iter(optimizer[size:])
-    return (logs, (state[0], state[1], optimizer[:size], state[3])), [[next(rest) for _ in arrays] for arrays in extra]
+    optimizer = list(optimizer)
+    for place, array in sorted(zip(places, itertools.chain(*extra), strict=True), key=lambda pair: pair[0]):
+        optimizer.insert(place, array)
+    logs, state = train_function((trainable, others, optimizer, metrics), iterator)
+    new = list(state[2])
+    carried = iter([new[place] for place in places])
+    own = [array for place, array in enumerate(new) if place not in set(places)]
+    return (logs, (state[0], state[1], own, state[3])), [[next(carried) for _ in arrays] for arrays in extra]
 
 
-def exchange(arguments, size, function):
-    """Put other arrays for the last ones of the optimizer's state that a stateless train function is called with.
+def exchange(arguments, places, function):
+    """Put other arrays for some of the optimizer's state that a stateless train function is called with.
 
     Args:
         arguments: As for `carry`.
-        size: How many arrays.
+        places: Where these arrays are in the optimizer's state.
         function: Gets an iterator over them and returns the others.
 
     Returns:
         The new arguments.
     """
     (trainable, others, optimizer, metrics), iterator = arguments
-    last = len(optimizer) - size
-    return (trainable, others, [*optimizer[:last], *function(iter(optimizer[last:]))], metrics), iterator
+    optimizer = list(optimizer)
+    for place, array in zip(places, function(iter([optimizer[place] for place in places])), strict=True):
+        optimizer[place] = array
+    return (trainable, others, optimizer, metrics), iterator
+
+
+def can_assign(variables, gradients):
+    """Whether variables of ours can be assigned to where an optimizer is just applying gradients.
+
+    In a stateless function that is so only where these variables are part of its state.
+    """
+    if backend() != "jax":
+        return True
+    import jax
+    from keras.src.backend.common import stateless_scope
+
+    if stateless_scope.in_stateless_scope():
+        scope = stateless_scope.get_stateless_scope()
+        return all(scope.get_current_value(variable) is not None for variable in variables)
+    return not any(isinstance(gradient, jax.core.Tracer) for gradient in gradients)
 
 
 def is_taken_over(arrays):

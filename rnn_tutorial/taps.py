@@ -8,8 +8,11 @@ In a `fit` the model and its optimizer carry the tap only while a step runs. Wha
 and whatever remains after training or after an exception, is as if there were no tap.
 """
 
+import collections.abc
 import contextlib
 import dataclasses
+import functools
+import itertools
 import math
 import weakref
 from typing import Any
@@ -21,11 +24,13 @@ from keras import ops
 from rnn_tutorial import autodiff, checks, naming
 
 GLOBAL = "global"
-# Rows of the table that is filled inside the step; a column a weight, the last one for all of them together. All add up
-# but for the first.
+# Rows of the table that is filled inside the step. Each weight has a column, and the last column is for all of them
+# together. Rows add up over the batches, except the first, which keeps the largest.
 ROWS = _MAX, _FINITE, _RATIOS, _SUM, _RATIO, _BATCHES, _CLIPPABLE, _CLIPPED, _CLIPPED_BATCHES = range(9)
 # Norms of single batches that the buffer holds; in `fit` it is emptied in time, elsewhere `read` and `drain` do that.
 CAPACITY = 1024
+# Containers with more things in them hold no optimizers, and would take long to search.
+_LARGEST_CONTAINER = 1000
 # Below this the square of a float32 may have lost its digits.
 _TINY = 1e-24
 
@@ -35,9 +40,10 @@ class Reading:
     """What a tap has seen since it was last read.
 
     Dictionaries go by the stable name of the weight, `<layer>/<weight>`, and hold `"global"` too, the norm over all
-    weights together. Weights that are not trained, or that the loss does not depend on, are not there. Norms are L2
-    norms, before clipping unless said otherwise, of unscaled gradients; with gradient accumulation they are those of
-    the accumulated mean, at update steps only.
+    weights of an update together. Weights that no update has changed since the last reading are not there. Norms are
+    L2 norms, before clipping unless said otherwise, of unscaled gradients; with gradient accumulation they are those
+    of the accumulated mean, at update steps only. A model whose `train_step` calls several optimizers makes several
+    updates per batch, and each counts; a `MultiOptimizer` makes one.
 
     Attributes:
         batches: Updates seen, with those that a `LossScaleOptimizer` left out.
@@ -82,11 +88,12 @@ class Tap:
         self._per_batch = per_batch
         self._callbacks = None if callbacks is None else weakref.ref(callbacks)
         self._model: Any = None  # as long as it is open
-        self._optimizer: Any = None
         self._function: Any = None
         self._recorder: Any = None
-        self._left: Any = None  # what was not read yet when it was closed: a `Reading`, or why there is none
-        self._unwatch: Any = None
+        self._tally = _Tally()  # what recorders of earlier train functions have seen since the last reading
+        self._sees_updates = False
+        self._error: Any = None  # why what was left when it was closed could not be read
+        self._close = contextlib.ExitStack()
 
     def open(self):
         """Begin to look. Training runs through a train function that is traced with the tap in it."""
@@ -96,30 +103,28 @@ class Tap:
         if model is None:
             raise ValueError("the model of this tap is gone")
         autodiff.check_one_replica(model)
-        choose = _predicate(self._layers, model if model.built else None)
-        self._function = _TrainFunction.of(model)
-        self._recorder = self._function.recorder(choose, self._per_batch)
-        self._model, self._optimizer, self._left = model, model.optimizer, None
-        if self._callbacks is None:
-            self._function.add(self._recorder)
-        else:
-            self._watch(self._callbacks())
+        self._model, self._tally, self._error = model, _Tally(), None
+        try:
+            self._follow()
+            self._close.callback(self._leave)
+            if self._callbacks is None:
+                self._close.callback(_tell_of_new_train_functions(model, self._follow))
+            else:
+                self._close.callback(self._watch(self._callbacks()))
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def close(self):
         """Stop looking; the model and its optimizer are as they were. What was seen can still be read."""
         if self._model is None:
             return
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        self._function.remove(self._recorder)
         try:
-            self._left = self._read(last=True)
+            self._close.close()
         except Exception as error:  # It is for `read` to tell.
-            self._left = error
-        self._recorder.is_free = True  # for the next tap
-        self._model = self._optimizer = self._function = self._recorder = None
+            self._error = error
+        self._model = self._function = self._recorder = None
 
     __enter__ = open
 
@@ -132,31 +137,57 @@ class Tap:
             self._recorder.drain()
 
     def read(self, last=True):
-        """Return what was seen since the last call, as a `Reading`, and begin anew.
+        """Return what was seen since the last call, as a `Reading`, and begin again.
 
         Args:
             last: False leaves out the last gradients, which saves copying them.
 
         Raises:
             ValueError: A layer is not there, which could not be said before the model was built.
-            RuntimeError: More batches than the buffer of single norms holds; or the model has been compiled anew.
+            RuntimeError: More batches than the buffer of single norms holds; or the gradients could not be looked at.
         """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
         if self._model is not None:
-            return self._read(last)
-        left, self._left = self._left, None
-        if isinstance(left, Exception):
-            raise left
-        return left or _summary({GLOBAL: -1}, np.zeros((len(ROWS), 1)), {}, None, False)
+            if self._model.built:
+                _predicate(self._layers, self._model)
+            self._take(last)
+        tally, self._tally = self._tally, _Tally()
+        return tally.reading()
 
-    def _read(self, last):
-        if self._model.optimizer is not self._optimizer:
-            raise RuntimeError("the model has been compiled anew, and the tap knows nothing of it; open another one")
-        if self._model.built:
-            _predicate(self._layers, self._model)
-        return self._recorder.read(last)
+    @property
+    def sees_updates(self) -> bool:
+        """Whether any optimizer of the model has been seen to update weights, in this reading or an earlier one."""
+        return self._sees_updates or (self._recorder is not None and self._recorder.sees_updates)
+
+    def _take(self, last):
+        """Add up what the recorder has seen."""
+        self._sees_updates = self.sees_updates
+        self._tally.add(self._recorder.take(last))
+
+    def _follow(self):
+        """Look at the train function that the model has now: a callback or `compile` may have made another one."""
+        if self._function is not None and self._function.is_that_of(self._model):
+            return
+        if self._function is not None:
+            self._leave()
+        self._function = _TrainFunction.of(self._model)
+        choose = _predicate(self._layers, self._model if self._model.built else None)
+        self._recorder = self._function.recorder(choose, self._per_batch)
+        if self._callbacks is None:
+            self._function.add(self._recorder)
+
+    def _leave(self):
+        """Look at this train function no more."""
+        self._function.remove(self._recorder)
+        try:
+            self._take(last=True)
+        finally:
+            self._recorder.is_free = True  # for the next tap
 
     def _watch(self, callbacks):
-        """Have the next step looked at when all callbacks have been told of its beginning."""
+        """Have each step looked at once all callbacks have been told of its beginning; returns how to stop that."""
         # By a weak reference: an exception ends a fit without a word, but for the death of its list of callbacks.
         own, reference = callbacks.__dict__.get("on_train_batch_begin"), weakref.ref(callbacks)
 
@@ -166,15 +197,19 @@ class Tap:
                 type(alive).on_train_batch_begin(alive, batch, logs)
             else:
                 own(batch, logs)
-            if self._model is not None:
-                self._function.look_once(self._recorder)
+            if self._model is not None and self._error is None:
+                try:
+                    self._follow()
+                    self._function.look_once(self._recorder)
+                except Exception as error:  # It is for `read` to tell.
+                    self._error = error
 
         def unwatch():
             if reference() is not None:
                 _put_back([(reference(), "on_train_batch_begin", own)])
 
         callbacks.on_train_batch_begin = on_train_batch_begin
-        self._unwatch = unwatch
+        return unwatch
 
 
 def tap(model, layers=None, per_batch=False):
@@ -214,22 +249,22 @@ class _TrainFunction:
     """Stands in for Keras' train function where a step is to be looked at.
 
     It is kept on the one that it stands in for, with the functions that were traced with taps in them: a later fit need
-    not trace anew, which would take as long as many epochs.
+    not trace again, which would take as long as many epochs.
     """
 
     def __init__(self, model, own):
         self._model: Any = weakref.ref(model)
         self._own = own
-        self._traced: dict[tuple[_Recorder, ...], Any] = {}  # by who looks
+        self._traced: dict[tuple[_Recorder, ...], _Traced] = {}  # by who looks
         self._recorders: list[_Recorder] = []
         self._always: list[_Recorder] = []  # who looks at every step
+        self._installed: Any = None  # for them
         self._next: list[_Recorder] = []  # who looks at the next step only
-        self._installed = contextlib.ExitStack()
 
     @classmethod
     def of(cls, model):
         """The one for a model's present train function."""
-        model.make_train_function()  # Does nothing where there is one.
+        _make_train_function(model)()  # Does nothing where there is one.
         own = model.train_function
         if isinstance(getattr(own, "__self__", None), cls):
             return own.__self__
@@ -237,6 +272,11 @@ class _TrainFunction:
             with contextlib.suppress(AttributeError):  # of what the user has put there
                 own._tapped = cls(model, own)
         return getattr(own, "_tapped", None) or cls(model, own)
+
+    def is_that_of(self, model):
+        """Whether it stands in for the model's present train function, or could."""
+        present = model.train_function
+        return present == self._own or getattr(present, "__self__", None) is self
 
     def recorder(self, choose, per_batch):
         """A recorder that nobody uses, one that has been traced before if possible."""
@@ -256,7 +296,8 @@ class _TrainFunction:
     def add(self, recorder):
         """Have a recorder look at every step, those of loops that call the optimizer themselves too."""
         self._always.append(recorder)
-        self._install_anew()
+        self._install_always()
+        self._stand_in()
 
     def look_once(self, recorder):
         """Have a recorder look at the next step."""
@@ -268,26 +309,35 @@ class _TrainFunction:
         self._next = [other for other in self._next if other is not recorder]
         if recorder in self._always:
             self._always.remove(recorder)
-            self._install_anew()
+            self._install_always()
         self._stand_in()
 
     def _run(self, *arguments):
-        """As Keras' own: the same arguments, the same results."""
+        """As Keras' own: the same arguments, the same results. Where something of ours fails, Keras' own does it."""
         looking, self._next = self._next, []
-        recorders = (*self._always, *looking)
-        model = self._model()
+        looking = [recorder for recorder in looking if not recorder.problem]
+        recorders = [recorder for recorder in self._always if not recorder.problem] + looking
         try:
-            if not recorders:
-                return self._own(*arguments)
-            if recorders not in self._traced:
-                self._traced[recorders] = self._untraced(model)
-            arguments = self._with_room(arguments, looking, model.steps_per_execution)
-            with _installed(model, looking, shown=False):
-                if autodiff.is_stateless() and looking:
-                    return _carried(self._traced[recorders], arguments, looking)
-                return self._traced[recorders](*arguments)
+            step = None
+            with _forgiven(recorders):
+                step = self._looked_at(recorders, looking, arguments) if recorders else None
+            return self._own(*arguments) if step is None else step()
         finally:
             self._stand_in()
+
+    def _looked_at(self, recorders, looking, arguments):
+        """Prepare a step; returns a function that does it."""
+        model = self._model()
+        key = tuple(recorders)
+        if key not in self._traced:
+            self._traced[key] = _Traced(self._untraced(model), _Installed(model, looking, shown=False))
+        traced = self._traced[key]
+        arguments = self._with_room(arguments, looking, model.steps_per_execution)
+        if not autodiff.is_stateless() or not looking:
+            return lambda: traced.run(*arguments)
+        if traced.places is None:
+            traced.places = traced.installed.places(looking)
+        return lambda: traced.run_carrying(looking, self._own, *arguments)
 
     def _with_room(self, arguments, looking, steps):
         """Empty the buffers that the next steps would fill; in a stateless state some of them are arguments."""
@@ -304,7 +354,7 @@ class _TrainFunction:
                 recorder.make_room(steps)
                 yield from recorder.lend()
 
-        return autodiff.exchange(arguments, sum(len(recorder.variables) for recorder in self._always), exchange)
+        return autodiff.exchange(arguments, self._installed.places(self._always), exchange)
 
     def _untraced(self, model):
         """A train function of Keras' own making that has not been traced."""
@@ -316,39 +366,135 @@ class _TrainFunction:
         try:
             # JAX finds what it has traced before by the function: with the model's own, that of an earlier `compile`.
             model.__dict__["train_step"] = train_step
-            model.make_train_function(force=True)
+            _make_train_function(model)(force=True)
             return model.train_function
         finally:
             _put_back([(model, "train_step", own)])
             model.__dict__["train_function"] = present
 
-    def _install_anew(self):
-        self._installed.close()
+    def _install_always(self):
+        if self._installed is not None:
+            self._installed.__exit__()
+        self._installed = None
         if self._always:
-            self._installed.enter_context(_installed(self._model(), self._always, shown=True))
+            self._installed = _Installed(self._model(), self._always, shown=True).__enter__()
 
     def _stand_in(self):
         """Be the model's train function if somebody looks, and else put Keras' own back."""
         model = self._model()
-        present = model.train_function
-        if present is self._own or getattr(present, "__self__", None) is self:  # and not one of a later `compile`
+        if self.is_that_of(model):  # and not one of a later `compile`
             model.__dict__["train_function"] = self._run if self._always or self._next else self._own
 
 
-def _carried(function, arguments, recorders):
-    """Run a stateless train function, with what the recorders hold carried through it."""
-    lent = [recorder.lend() for recorder in recorders]
-    try:
-        result, lent = autodiff.carry(function, arguments, lent)
-    finally:  # Also where the data had come to their end. What an exception left nothing of is begun anew.
-        for recorder, values in zip(recorders, lent, strict=True):
-            recorder.give_back(values)
-    return result
+@dataclasses.dataclass
+class _Traced:
+    """A train function of Keras' making for those who look.
+
+    Attributes:
+        function: It, traced with `installed` or not yet traced.
+        installed: An `_Installed`.
+        places: The places of what is carried among the optimizer's variables; None before the first step.
+        has_run: Whether it has done a step that carries.
+    """
+
+    function: Any
+    installed: Any
+    places: list[int] | None = None
+    has_run: bool = False
+
+    def run(self, *arguments):
+        """Do a step."""
+        with self.installed:
+            return self.function(*arguments)
+
+    def run_carrying(self, recorders, own, state, iterator):
+        """Do a step of a stateless function, with what the recorders hold carried through it.
+
+        In the first one the function is traced. A `train_step` that will not have more variables than it knows of is
+        then done by Keras' own function.
+        """
+        taken: list[Any] = []
+        batches = iterator if self.has_run else (taken.append(batch) or batch for batch in iterator)
+        lent = [recorder.lend() for recorder in recorders]
+        try:
+            with self.installed:
+                result, lent = autodiff.carry(self.function, (state, batches), lent, self.places)
+        except Exception as error:
+            if self.has_run or isinstance(error, StopIteration) or autodiff.is_taken_over(keras.tree.flatten(state)):
+                raise
+            for recorder in recorders:
+                recorder.problem = f"{type(error).__name__}: {error}"
+            return own(state, itertools.chain(taken, iterator))
+        finally:  # Also where the data had come to their end. What an exception left nothing of is begun again.
+            for recorder, values in zip(recorders, lent, strict=True):
+                recorder.give_back(values)
+        self.has_run = True
+        return result
 
 
-@contextlib.contextmanager
-def _installed(model, recorders, shown):
-    """Put functions around the methods of a model's optimizer, and take them away again.
+# model -> functions to be called when it has made a train function
+_told: Any = weakref.WeakKeyDictionary()
+
+
+def _tell_of_new_train_functions(model, tell):
+    """Call a function whenever a model was asked for its train function, which is where every training begins.
+
+    Returns:
+        A function that ends that.
+    """
+    told = _told.setdefault(model, [])
+    if not told:
+        own = model.__dict__.get("make_train_function")
+        make = model.make_train_function
+
+        @functools.wraps(make)
+        def make_train_function(*arguments, **named):
+            result = make(*arguments, **named)
+            for each in list(told):
+                each()
+            return result
+
+        make_train_function._own = own, make
+        model.__dict__["make_train_function"] = make_train_function
+    told.append(tell)
+
+    def end():
+        told.remove(tell)
+        if not told:
+            _put_back([(model, "make_train_function", model.__dict__["make_train_function"]._own[0])])
+
+    return end
+
+
+def _make_train_function(model):
+    """The model's method, without telling anybody."""
+    make = model.make_train_function
+    return make._own[1] if hasattr(make, "_own") else make
+
+
+def _optimizers(model):
+    """All optimizers that a model, or a layer of it, has as an attribute, and those that these hold."""
+    found: dict[int, Any] = {}
+    for layer in model._flatten_layers():
+        for value in list(vars(layer).values()):
+            _find_optimizers(value, found)
+    return list(found.values())
+
+
+def _find_optimizers(value, found, depth=4):
+    """Put the optimizers in a value, and in containers in it, into {id: optimizer}."""
+    if isinstance(value, keras.optimizers.Optimizer):
+        if id(value) not in found:
+            found[id(value)] = value
+            for held in list(vars(value).values()):
+                _find_optimizers(held, found)
+    elif depth and isinstance(value, (list, tuple, collections.abc.Mapping)) and len(value) <= _LARGEST_CONTAINER:
+        for held in list(value.values() if isinstance(value, collections.abc.Mapping) else value):
+            _find_optimizers(held, found, depth - 1)
+
+
+class _Installed:
+    """Functions of ours around the methods of a model's optimizers, for as long as it is entered.
 
     Args:
         model: A compiled `keras.Model`.
@@ -356,32 +502,149 @@ def _installed(model, recorders, shown):
         shown: Whether the optimizer shows the recorders' variables among its own for as long. Only a backend whose
             optimizers are stateless needs that; and in its train function they are shown while it is traced.
     """
-    if not recorders:
-        yield
-        return
-    outer = model.optimizer
-    inner = _innermost(outer)
-    stateless = autodiff.is_stateless()
-    variables = [variable for recorder in recorders for variable in recorder.variables] if stateless else []
-    around = [(inner, "apply", _observed_apply(recorders, inner))]
-    if outer is not inner:
-        around.append((outer, "apply", _observed_scaled_apply(recorders, outer)))
-    if stateless:
-        around.append((outer, "stateless_apply", _observed_stateless_apply(recorders, inner, outer, variables, shown)))
-        if shown:
-            # What a checkpoint holds is not ours to change; and ours stay behind all of the optimizer's own.
-            hide = _hidden(inner, variables)
-            around += [(inner, "build", hide), (inner, "save_own_variables", hide), (inner, "load_own_variables", hide)]
-            if outer is not inner:
-                around += [(outer, "save_own_variables", hide), (outer, "load_own_variables", hide)]
-    before = [(optimizer, name, optimizer.__dict__.get(name)) for optimizer, name, _ in around]
-    for optimizer, name, make in around:
-        optimizer.__dict__[name] = make(getattr(optimizer, name))
-    try:
-        with autodiff.tracked(inner, variables) if shown else contextlib.nullcontext():
+
+    def __init__(self, model, recorders, shown):
+        self._recorders = recorders
+        self._shown = shown
+        self._optimizers = _optimizers(model)
+        self._root = model.optimizer
+        # The optimizer whose `stateless_apply` calls `apply`: a `LossScaleOptimizer` calls that of the one inside.
+        self._carrier = _unscaled_optimizer(self._root)
+        stateless = autodiff.is_stateless()
+        self._variables = [variable for recorder in recorders for variable in recorder.variables] if stateless else []
+        self._wrapped: list[tuple[Any, str, Any]] = []  # (optimizer, method, its own attribute of that name)
+        self._update: Any = None  # the `_Update` that is going on
+        self._calls = 0  # of any optimizer's `apply`
+        self._shows = contextlib.ExitStack()
+
+    def __enter__(self):
+        if self._recorders:
+            for optimizer in self._optimizers:
+                self._wrap(optimizer)
+            if self._variables:
+                self._put(self._root, "stateless_apply", self._around_stateless_apply)
+                if self._shown:
+                    self._shows.enter_context(autodiff.tracked(self._carrier, self._variables))
+        return self
+
+    def __exit__(self, *exception):
+        self._shows.close()
+        _put_back(reversed(self._wrapped))
+        self._wrapped.clear()
+
+    def places(self, recorders):
+        """The places of the recorders' variables among all of the optimizer's, as these are while a step runs."""
+        variables = [variable for recorder in recorders for variable in recorder.variables]
+        if not variables:
+            return []
+        with contextlib.nullcontext() if self._shown else autodiff.tracked(self._carrier, variables):
+            found = {id(variable): place for place, variable in enumerate(self._root.variables)}
+        if not all(id(variable) in found for variable in variables):
+            raise RuntimeError(f"{self._root.name} does not list the variables of the optimizer that it holds")
+        return [found[id(variable)] for variable in variables]
+
+    def _wrap(self, optimizer):
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            self._put(optimizer, "apply", self._around_scaled_apply)
+        else:
+            self._put(optimizer, "apply", self._around_apply)
+        self._put(optimizer, "build", self._around_build)
+        if self._shown and self._variables:
+            # What a checkpoint holds is not ours to change.
+            self._put(optimizer, "save_own_variables", self._hiding)
+            self._put(optimizer, "load_own_variables", self._hiding)
+
+    def _put(self, optimizer, name, around):
+        self._wrapped.append((optimizer, name, optimizer.__dict__.get(name)))
+        optimizer.__dict__[name] = around(optimizer, getattr(optimizer, name))
+
+    def _around_apply(self, optimizer, apply):
+        """A look at what goes in, and at what it does to the weights."""
+
+        def observed(grads, trainable_variables=None, **named):
+            grads = list(grads)
+            if trainable_variables is not None:
+                trainable_variables = list(trainable_variables)
+            with self._looking_at(optimizer, grads, trainable_variables):
+                return apply(grads, trainable_variables, **named)
+
+        return observed
+
+    def _around_scaled_apply(self, optimizer, apply):
+        """Count the batches that are left out because their scaled gradients are not finite."""
+
+        def observed(grads, trainable_variables=None, **named):
+            grads = list(grads)
+            if trainable_variables is not None:
+                trainable_variables = list(trainable_variables)
+            with _forgiven(self._recorders):
+                _count_left_out(self._recorders, grads, trainable_variables or optimizer._trainable_variables)
+            return apply(grads, trainable_variables, **named)
+
+        return observed
+
+    def _around_stateless_apply(self, root, stateless_apply):
+        """`apply` inside of it finds the recorders' variables among those of the optimizer."""
+
+        def observed(optimizer_variables, grads, trainable_variables):
+            shows = contextlib.nullcontext() if self._shown else autodiff.tracked(self._carrier, self._variables)
+            with shows:
+                if root is not self._carrier and len(optimizer_variables) == len(root.variables):
+                    mapping = list(zip(root.variables, optimizer_variables, strict=True))
+                    with keras.StatelessScope(state_mapping=mapping) as scope, _forgiven(self._recorders):
+                        _count_left_out(self._recorders, grads, root._trainable_variables)
+                    optimizer_variables = [scope.get_current_value(variable) for variable in root.variables]
+                return stateless_apply(optimizer_variables, grads, trainable_variables)
+
+        return observed
+
+    def _around_build(self, optimizer, build):
+        """A `MultiOptimizer` may learn only here which optimizers it holds."""
+        hiding = self._hiding(optimizer, build)
+
+        def observed(variables):
+            result = hiding(variables)
+            with _forgiven(self._recorders):
+                found: dict[int, Any] = {}
+                _find_optimizers(optimizer, found)
+                for held in found.values():
+                    if all(held is not other for other in self._optimizers):
+                        self._optimizers.append(held)
+                        self._wrap(held)
+            return result
+
+        return observed
+
+    def _hiding(self, optimizer, method):
+        """A method of an optimizer that finds none of our variables among its own."""
+
+        def hidden(argument):
+            shown = self._variables if self._shown else []
+            with autodiff.untracked(self._carrier, shown) if shown else contextlib.nullcontext():
+                return method(argument)
+
+        return hidden
+
+    @contextlib.contextmanager
+    def _looking_at(self, optimizer, grads, variables):
+        """Look at what an optimizer's `apply` does. One that calls others does nothing itself: they do."""
+        outer = self._update
+        self._calls += 1
+        calls, part = self._calls, None
+        with _forgiven(self._recorders):
+            place = autodiff.place()
+            self._update = outer if outer is not None and outer.place == place else _Update(place)
+            part = _before(self._recorders, optimizer, grads, variables)
+        update = self._update
+        try:
             yield
-    finally:
-        _put_back(before)
+        finally:
+            self._update = outer
+        with _forgiven(self._recorders):
+            if part is not None and self._calls == calls:
+                update.parts.append(part)
+            if update is not outer:
+                update.record(self._recorders)
 
 
 def _put_back(attributes):
@@ -391,76 +654,6 @@ def _put_back(attributes):
             thing.__dict__.pop(name, None)
         else:
             thing.__dict__[name] = value
-
-
-def _observed_apply(recorders, optimizer):
-    """`apply` with a look at what goes in, and at what it does to the weights."""
-
-    def around(apply):
-        def observed(grads, trainable_variables=None):
-            grads = list(grads)
-            if trainable_variables is not None:
-                trainable_variables = list(trainable_variables)
-            look = None
-            with _forgiven(recorders):
-                look = _before(recorders, optimizer, grads, trainable_variables)
-            result = apply(grads, trainable_variables)
-            if look is not None:
-                with _forgiven(recorders):
-                    look()
-            return result
-
-        return observed
-
-    return around
-
-
-def _observed_scaled_apply(recorders, optimizer):
-    """`apply` of an optimizer that leaves out batches whose scaled gradients are not finite: count these."""
-
-    def around(apply):
-        def observed(grads, trainable_variables=None):
-            grads = list(grads)
-            if trainable_variables is not None:
-                trainable_variables = list(trainable_variables)
-            with _forgiven(recorders):
-                _count_left_out(recorders, grads, trainable_variables or optimizer._trainable_variables)
-            return apply(grads, trainable_variables)
-
-        return observed
-
-    return around
-
-
-def _observed_stateless_apply(recorders, inner, outer, variables, shown):
-    """`stateless_apply`, in which `apply` finds the recorders' variables among those of the optimizer."""
-
-    def around(stateless_apply):
-        def observed(optimizer_variables, grads, trainable_variables):
-            with contextlib.nullcontext() if shown else autodiff.tracked(inner, variables):
-                if outer is not inner and len(optimizer_variables) == len(outer.variables):
-                    mapping = list(zip(outer.variables, optimizer_variables, strict=True))
-                    with keras.StatelessScope(state_mapping=mapping) as scope, _forgiven(recorders):
-                        _count_left_out(recorders, grads, outer._trainable_variables)
-                    optimizer_variables = [scope.get_current_value(variable) for variable in outer.variables]
-                return stateless_apply(optimizer_variables, grads, trainable_variables)
-
-        return observed
-
-    return around
-
-
-def _hidden(optimizer, variables):
-    """A method of an optimizer that finds none of our variables among its own."""
-
-    def around(method):
-        def hidden(argument):
-            with autodiff.untracked(optimizer, variables):
-                return method(argument)
-
-        return hidden
-
-    return around
 
 
 @contextlib.contextmanager
@@ -473,12 +666,60 @@ def _forgiven(recorders):
             recorder.problem = f"{type(error).__name__}: {error}"
 
 
+@dataclasses.dataclass
+class _Part:
+    """What one optimizer is about to do in an update; lists go by its variables.
+
+    Attributes:
+        optimizer: It.
+        variables: The weights.
+        gradients: As it gets them.
+        before: The weights before the update.
+        sums: What it has accumulated of gradients; None without accumulation.
+        is_update: Whether this call changes the weights, a boolean tensor; None is yes.
+    """
+
+    optimizer: Any
+    variables: list[Any]
+    gradients: list[Any]
+    before: list[Any]
+    sums: list[Any] | None
+    is_update: Any
+
+
+class _Update:
+    """One call of the outermost optimizer, and what those do that it holds.
+
+    Attributes:
+        place: Where it is traced.
+        parts: A `_Part` for each optimizer that updates weights itself.
+    """
+
+    def __init__(self, place):
+        self.place = place
+        self.parts: list[_Part] = []
+
+    def record(self, recorders):
+        """Fill the recorders. Optimizers that accumulate over as many batches update together."""
+        recorders = [recorder for recorder in recorders if not recorder.problem]
+        if not recorders:
+            return
+        together: dict[Any, list[_Part]] = {}
+        for part in self.parts:
+            together.setdefault(part.optimizer.gradient_accumulation_steps, []).append(part)
+        for parts in together.values():
+            _record(recorders, parts)
+
+
 def _before(recorders, optimizer, grads, variables):
-    """Note what an update is about to change.
+    """Note what an optimizer is about to change.
 
     Returns:
-        A function to be called after the update; None where there is nothing to see.
+        A `_Part`; None where there is nothing to see.
     """
+    recorders = [recorder for recorder in recorders if not recorder.problem]
+    if not recorders:
+        return None
     for recorder in recorders:
         recorder.build()
     all_variables = optimizer._trainable_variables if variables is None else variables
@@ -491,50 +732,70 @@ def _before(recorders, optimizer, grads, variables):
         and id(variable) in recorders[0].columns
         and not getattr(variable, "overwrite_with_gradient", False)
     ]
-    if not pairs:
+    ours = [variable for recorder in recorders for variable in recorder.variables]
+    if not pairs or not autodiff.can_assign(ours, [gradient for gradient, _ in pairs]):
         return None
     pairs.sort(key=lambda pair: recorders[0].columns[id(pair[1])])
-    gradients, variables = zip(*pairs, strict=True)
+    gradients, variables = map(list, zip(*pairs, strict=True))
     before = [ops.copy(variable) for variable in variables]
-    parts, sums, is_update = optimizer.gradient_accumulation_steps, None, None
-    if parts:
+    steps, sums, is_update = optimizer.gradient_accumulation_steps, None, None
+    if steps:
         if not optimizer.built:  # As `apply` is about to do.
             with keras.name_scope(optimizer.name, caller=optimizer):
                 optimizer.build(all_variables)
         sums = [optimizer._accumulated_gradients[optimizer._get_variable_index(variable)] for variable in variables]
         sums = [ops.copy(variable) for variable in sums]
-        is_update = (ops.convert_to_tensor(optimizer._iterations) + 1) % parts == 0
+        is_update = (ops.convert_to_tensor(optimizer._iterations) + 1) % steps == 0
+    return _Part(optimizer, variables, gradients, before, sums, is_update)
+
+
+def _record(recorders, parts):
+    """Fill the recorders with what the parts of one update have done; called after it."""
+    variables = [variable for part in parts for variable in part.variables]
+    columns = [recorders[0].columns[id(variable)] for variable in variables]
+    clips = any(_clips(part.optimizer) for part in parts)
 
     def look(arrays):
-        gradients, sums, is_update, before, after = arrays
-        shapes = [variable.shape for variable in variables]
-        # Clipping sees the rows of an embedding one by one; of what was accumulated it sees the whole.
-        rows = [autodiff.rows(gradient) for gradient in gradients]
-        if optimizer.loss_scale_factor is not None:
-            rows = [array / optimizer.loss_scale_factor for array in rows]
-        whole = [autodiff.dense(*three) for three in zip(gradients, rows, shapes, strict=True)]
-        if parts:
-            whole = [(array + so_far) / parts for array, so_far in zip(whole, sums, strict=True)]
-            gradients = rows = whole
-        all_norms = _norms(whole, before, after)
+        *of_parts, after = arrays
+        before = [weight for _, _, weights, _ in of_parts for weight in weights]
+        unscaled = [_unscaled(part, given, sums) for part, (given, sums, _, _) in zip(parts, of_parts, strict=True)]
+        gradients = [gradient for rows, dense in unscaled for gradient in dense(rows)]
+        all_norms = _norms(gradients, before, after)
         norms = all_norms[0]
-        clipped = None
-        if _clips(optimizer):
-            clipped = _after_clipping(optimizer, norms, rows, lambda rows: map(autodiff.dense, gradients, rows, shapes))
-        seen = _seen(all_norms, clipped)
+        seen = _seen(all_norms, _all_after_clipping(parts, norms, unscaled) if clips else None)
         for recorder in recorders:
-            recorder.clips = clipped is not None
-            recorder.fill([recorder.columns[id(variable)] for variable in variables], seen, norms, whole, is_update)
+            recorder.clipped.update(columns if clips else [])
+            recorder.fill(columns, seen, norms, gradients, of_parts[0][3])
 
-    def after_update():
-        after = [ops.copy(variable) for variable in variables]
-        autodiff.apart(look, [list(gradients), sums, is_update, before, after])
+    after = [ops.copy(variable) for variable in variables]
+    autodiff.apart(look, [*([part.gradients, part.sums, part.before, part.is_update] for part in parts), after])
 
-    return after_update
+
+def _unscaled(part, gradients, sums):
+    """The gradients of a part as clipping sees them, and a function from such ones to arrays of the weights' shapes.
+
+    Clipping sees the rows of an embedding one by one; of what was accumulated it sees the whole.
+    """
+    rows = [autodiff.rows(gradient) for gradient in gradients]
+    scale = part.optimizer.loss_scale_factor
+    if scale is not None:
+        rows = [array / scale for array in rows]
+
+    def dense(rows):
+        shapes = [variable.shape for variable in part.variables]
+        return [autodiff.dense(*three) for three in zip(gradients, rows, shapes, strict=True)]
+
+    if sums is None:
+        return rows, dense
+    steps = part.optimizer.gradient_accumulation_steps
+    return [(array + so_far) / steps for array, so_far in zip(dense(rows), sums, strict=True)], list
 
 
 def _count_left_out(recorders, grads, variables):
     """Count a batch whose scaled gradients are not all finite."""
+    recorders = [recorder for recorder in recorders if not recorder.problem]
+    if not recorders:
+        return
     for recorder in recorders:
         recorder.build()
     pairs = [
@@ -584,7 +845,7 @@ class _Recorder:
         self.is_free = False
         self.variables: list[Any] = []
         self.columns: dict[int, int] = {}  # by the id of the weight
-        self.clips = False
+        self.clipped: set[int] = set()  # columns of weights in whose updates something clips
         self.problem: str | None = None  # why nothing was recorded
         self._model: Any = weakref.ref(model)
         self._choose = choose
@@ -596,23 +857,27 @@ class _Recorder:
         self._room = self._capacity = max(CAPACITY, model.steps_per_execution)
         self._drained: list[np.ndarray] = []
 
+    @property
+    def sees_updates(self):
+        """Whether an optimizer has come by that updates weights."""
+        return bool(self._with_gradient)
+
     def suits(self, choose, per_batch):
         """Whether this one would do for another tap."""
         if not self.variables or self.problem:
             return False
-        weights = self._weights()
-        kept = [column for column, name in enumerate(weights) if choose(name)]
+        weights = naming.weights(self._model())
         columns = {id(variable): column for column, variable in enumerate(weights.values())}
-        return (self._per_batch, self._kept, self.columns) == (per_batch, kept, columns)
+        return (self._per_batch, self._kept, self.columns) == (per_batch, self._to_keep(weights, choose), columns)
 
     def build(self):
         """Make the variables, as soon as the model's weights are known."""
         if self.variables:
             return
-        weights = self._weights()
+        weights = naming.weights(self._model())
         self._names = list(weights)
         self.columns = {id(variable): column for column, variable in enumerate(weights.values())}
-        self._kept = [column for column, name in enumerate(weights) if self._choose(name)]
+        self._kept = self._to_keep(weights, self._choose)
         shapes = [(len(ROWS), len(weights) + 1)]
         if self._per_batch:
             shapes.append((1 + self._capacity, len(weights) + 1))  # The first row counts.
@@ -623,18 +888,22 @@ class _Recorder:
                 for shape in shapes
             ]
 
-    def _weights(self):
-        model = self._model()
-        trainable = {id(variable) for variable in model.trainable_variables}
-        return {name: variable for name, variable in naming.weights(model).items() if id(variable) in trainable}
+    def _to_keep(self, weights, choose):
+        """Columns of the weights whose last gradient is kept. What is not trained would take the room for nothing."""
+        trainable = {id(variable) for variable in self._model().trainable_variables}
+        return [
+            column
+            for column, (name, variable) in enumerate(weights.items())
+            if id(variable) in trainable and choose(name)
+        ]
 
     def fill(self, columns, seen, norms, gradients, is_update):
-        """Add what one step gives; called inside of it.
+        """Add what one update gives; called inside of the step.
 
         Args:
             columns: Of the weights in question.
             seen: What is added to the table, (rows, weights in question + 1).
-            norms: Of the batch, (weights in question + 1,).
+            norms: Of the update, (weights in question + 1,).
             gradients: The new last gradients; None leaves the old ones.
             is_update: Whether to do it at all, a boolean tensor; None is yes.
         """
@@ -675,7 +944,7 @@ class _Recorder:
         return values
 
     def give_back(self, values):
-        """Take the values that a train function has handed through. Those that it has kept are begun anew."""
+        """Take the values that a train function has handed through. Those that it has kept are begun again."""
         self._carried = None if autodiff.is_taken_over(values) else list(values)
 
     def make_room(self, steps):
@@ -685,7 +954,7 @@ class _Recorder:
         self._room -= steps
 
     def reset(self):
-        """Begin anew."""
+        """Begin again."""
         self._drained = []
         if self.variables:
             self._values()
@@ -714,23 +983,36 @@ class _Recorder:
         self._clear(1)
         self._room = self._capacity
 
-    def read(self, last):
-        """Return a `Reading`, and begin anew."""
+    def take(self, last):
+        """Return what was seen as a `_Tally`, and begin again.
+
+        Args:
+            last: Whether to take the last gradients too.
+
+        Raises:
+            RuntimeError: Something went wrong in looking, or the buffer was full.
+        """
         if self.problem:
             raise RuntimeError(f"the gradients could not be looked at: {self.problem}")
+        tally = _Tally()
+        if not self.variables:
+            return tally
         self.drain()
-        table, arrays = np.zeros((len(ROWS), len(self._names) + 1)), []
-        if self.variables:
-            values = self._values()
-            table = _numpy(values[0]).astype("float64")
-            arrays = [_numpy(value) for value in values[len(values) - len(self._kept) :]] if last else []
-        last_ones = {self._names[column]: array for column, array in zip(self._kept, arrays, strict=False)}
-        norms = np.concatenate(self._drained) if self._drained else np.zeros((0, table.shape[1]), "float32")
-        # Weights without a gradient have no column worth telling of.
-        names = {self._names[column]: column for column in sorted(self._with_gradient)} | {GLOBAL: -1}
-        reading = _summary(names, table, last_ones, norms if self._per_batch else None, self.clips)
+        values = self._values()
+        table = _numpy(values[0]).astype("float64")
+        columns = {self._names[column]: column for column in sorted(self._with_gradient)} | {GLOBAL: -1}
+        tally.table = {name: table[:, column] for name, column in columns.items() if table[_BATCHES, column]}
+        if last:
+            arrays = dict(zip(self._kept, values[len(values) - len(self._kept) :], strict=True))
+            tally.last = {name: _numpy(arrays[columns[name]]) for name in tally.table if columns[name] in arrays}
+        if self._drained:
+            norms = np.concatenate(self._drained)
+            tally.batch_norms = {name: norms[:, columns[name]] for name in tally.table}
+        tally.clipped = {name for name in tally.table if columns[name] in self.clipped}
+        if self.clipped:
+            tally.clipped.add(GLOBAL)
         self.reset()
-        return reading
+        return tally
 
     def _values(self):
         if self._carried is not None:
@@ -746,27 +1028,61 @@ class _Recorder:
             self.variables[place].assign(zeros)
 
 
-def _summary(names, table, arrays, batch_norms, clips):
-    """The table of a recorder -> a `Reading`. `names` gives each name's column."""
+@dataclasses.dataclass
+class _Tally:
+    """What recorders have seen, by the name of the weight, and "global".
 
-    def named(row):
-        return {name: float(row[column]) for name, column in names.items()}
+    Attributes:
+        table: The column of a recorder's table, (rows,), float64.
+        last: The last gradient.
+        batch_norms: The norm of each batch, (batches,).
+        clipped: Names in whose updates something clips.
+    """
 
-    batches, finite = table[_BATCHES], table[_FINITE]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean, clipped = table[_SUM] / finite, table[_CLIPPED] / table[_CLIPPABLE]
-        ratio = table[_RATIO] / table[_RATIOS]
-    return Reading(
-        batches=int(batches[-1]),
-        norm=named(mean),
-        norm_max=named(np.where(finite > 0, table[_MAX], math.nan)),
-        norm_clipped=named(clipped) if clips else {},
-        clipped_batches=int(table[_CLIPPED_BATCHES, -1]) if clips else None,
-        update_ratio=named(ratio),
-        nonfinite={name: int(batches[column] - finite[column]) for name, column in names.items()},
-        last={name: array for name, array in arrays.items() if name in names and batches[-1]},
-        batch_norms={} if batch_norms is None else {name: batch_norms[:, column] for name, column in names.items()},
-    )
+    table: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    last: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    batch_norms: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    clipped: set[str] = dataclasses.field(default_factory=set)
+
+    def add(self, other):
+        """Take up what another one has seen later."""
+        for name, column in other.table.items():
+            mine = self.table.get(name, np.zeros(len(ROWS)))
+            self.table[name] = np.where(np.arange(len(ROWS)) == _MAX, np.maximum(mine, column), mine + column)
+        self.last |= other.last
+        self.clipped |= other.clipped
+        sizes = [max(map(len, norms.values()), default=0) for norms in (self.batch_norms, other.batch_norms)]
+        self.batch_norms = {
+            name: np.concatenate(
+                [
+                    norms.get(name, np.full(size, math.nan, "float32"))
+                    for norms, size in zip((self.batch_norms, other.batch_norms), sizes, strict=True)
+                ]
+            )
+            for name in {**self.batch_norms, **other.batch_norms}
+        }
+
+    def reading(self):
+        """It as a `Reading`."""
+        table = {name: column for name, column in self.table.items() if name != GLOBAL}
+        table[GLOBAL] = self.table.get(GLOBAL, np.zeros(len(ROWS)))
+        batches = int(table[GLOBAL][_BATCHES])
+
+        def named(function, names=table):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return {name: float(function(column)) for name, column in table.items() if name in names}
+
+        return Reading(
+            batches=batches,
+            norm=named(lambda column: column[_SUM] / column[_FINITE]),
+            norm_max=named(lambda column: column[_MAX] if column[_FINITE] else math.nan),
+            norm_clipped=named(lambda column: column[_CLIPPED] / column[_CLIPPABLE], self.clipped),
+            clipped_batches=int(table[GLOBAL][_CLIPPED_BATCHES]) if self.clipped else None,
+            update_ratio=named(lambda column: column[_RATIO] / column[_RATIOS]),
+            nonfinite={name: int(column[_BATCHES] - column[_FINITE]) for name, column in table.items()},
+            last=self.last,
+            batch_norms=self.batch_norms,
+        )
 
 
 def _numpy(value):
@@ -777,7 +1093,7 @@ def _numpy(value):
 def _check(model, layers, per_batch):
     if not isinstance(model, keras.Model):
         raise ValueError(f"model must be a keras.Model, received {type(model).__name__}")
-    if getattr(model, "optimizer", None) is None:
+    if not _optimizers(model):
         raise ValueError("model must be compiled with an optimizer; call model.compile(...) first")
     checks.flag("per_batch", per_batch)
     _predicate(layers, model if model.built else None)
@@ -820,9 +1136,9 @@ def _predicate(layers, model):
     return lambda name: any(name.startswith(f"{chosen}/") for chosen in names)
 
 
-def _innermost(optimizer):
-    """The optimizer that updates the weights: the one inside of a `LossScaleOptimizer`."""
-    while getattr(optimizer, "inner_optimizer", None) is not None:
+def _unscaled_optimizer(optimizer):
+    """The optimizer that a `LossScaleOptimizer`, or one inside another, hands unscaled gradients to."""
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer
 
@@ -876,18 +1192,39 @@ def _clips(optimizer):
     return any(limit is not None and limit > 0 for limit in limits)
 
 
-def _after_clipping(optimizer, norms, rows, whole):
-    """Norms after the optimizer's clipping, and 1 where it changed something; (weights + 1,) each.
+def _all_after_clipping(parts, norms, unscaled):
+    """Norms after the clipping of all parts of an update, and 1 where it changed something; (weights + 1,) each.
+
+    Args:
+        parts: Each a `_Part`.
+        norms: Of the gradients before it, (weights + 1,).
+        unscaled: What `_unscaled` gives of each part.
+    """
+    clipped, changed, first = [], [], 0
+    for part, (rows, dense) in zip(parts, unscaled, strict=True):
+        each = norms[first : first + len(part.variables)]
+        first += len(part.variables)
+        norms_after, is_other = each, ops.zeros_like(each)
+        if _clips(part.optimizer):
+            norms_after, is_other = _after_clipping(part.optimizer, each, rows, dense)
+        clipped.append(norms_after)
+        changed.append(is_other)
+    clipped, changed = ops.concatenate(clipped), ops.concatenate(changed)
+    total = _scaled_norms([clipped])[0, -1:]
+    return ops.concatenate([clipped, total]), ops.concatenate([changed, ops.max(changed, keepdims=True)])
+
+
+def _after_clipping(optimizer, each, rows, dense):
+    """Norms after an optimizer's clipping, and 1 where it changed something; (weights,) each.
 
     Keras' own formulas, so that what overflows there does so here; but of norms, where Keras computes gradients.
 
     Args:
         optimizer: With clipping.
-        norms: Of the gradients before it, (weights + 1,).
+        each: Norms of the gradients before it, (weights,).
         rows: The gradients as clipping sees them.
-        whole: Function from such rows to gradients.
+        dense: Function from such rows to gradients.
     """
-    each = norms[:-1]
     seen = ops.sqrt(_squares(rows)[0])
     if optimizer.clipnorm:
         limit = optimizer.clipnorm
@@ -901,7 +1238,5 @@ def _after_clipping(optimizer, norms, rows, whole):
     else:
         limit = optimizer.clipvalue
         changed = ops.stack([ops.max(ops.abs(array)) > limit for array in rows])
-        clipped = _scaled_norms(whole([ops.clip(array, -limit, limit) for array in rows]))[0, :-1]
-    changed = ops.cast(changed, "float32")
-    whole = _scaled_norms([clipped])[0, -1:]
-    return ops.concatenate([clipped, whole]), ops.concatenate([changed, ops.max(changed, keepdims=True)])
+        clipped = _scaled_norms(dense([ops.clip(array, -limit, limit) for array in rows]))[0, :-1]
+    return clipped, ops.cast(changed, "float32")
