@@ -118,27 +118,38 @@ def _is_sparse(gradient):
     return type(gradient).__name__ == "IndexedSlices"
 
 
-def carry(train_function, arguments, extra, places):
+def carry(train_function, arguments, extra):
     """Call a stateless train function with more variables in the optimizer's state than the model knows of.
 
     Args:
         train_function: Keras' own, (state, iterator) -> (logs, state).
         arguments: What `fit` calls it with.
-        extra: Lists of arrays, which the step takes over.
-        places: Where these are, one after the other, among all of the optimizer's variables inside of the step.
+        extra: Lists of arrays, which come behind the optimizer's own, and which the step takes over.
 
     Returns:
         What `fit` expects, and lists of the new values of `extra`.
     """
     (trainable, others, optimizer, metrics), iterator = arguments
-    optimizer = list(optimizer)
-    for place, array in sorted(zip(places, itertools.chain(*extra), strict=True), key=lambda pair: pair[0]):
-        optimizer.insert(place, array)
-    logs, state = train_function((trainable, others, optimizer, metrics), iterator)
-    new = list(state[2])
-    carried = iter([new[place] for place in places])
-    own = [array for place, array in enumerate(new) if place not in set(places)]
-    return (logs, (state[0], state[1], own, state[3])), [[next(carried) for _ in arrays] for arrays in extra]
+    flat = [array for arrays in extra for array in arrays]
+    logs, state = train_function((trainable, others, [*optimizer, *flat], metrics), iterator)
+    optimizer = list(state[2])
+    size = len(optimizer) - len(flat)
+    rest = iter(optimizer[size:])
+    return (logs, (state[0], state[1], optimizer[:size], state[3])), [[next(rest) for _ in arrays] for arrays in extra]
+
+
+def behind_to_places(values, places):
+    """Move the last values of a list to the given places: an optimizer may list others' variables behind its own."""
+    size = len(values) - len(places)
+    moved = values[:size]
+    for place, value in sorted(zip(places, values[size:], strict=True), key=lambda pair: pair[0]):
+        moved.insert(place, value)
+    return moved
+
+
+def places_to_behind(values, places):
+    """Undo `behind_to_places`."""
+    return [value for place, value in enumerate(values) if place not in places] + [values[place] for place in places]
 
 
 def exchange(arguments, places, function):

@@ -335,8 +335,6 @@ class _TrainFunction:
         arguments = self._with_room(arguments, looking, model.steps_per_execution)
         if not autodiff.is_stateless() or not looking:
             return lambda: traced.run(*arguments)
-        if traced.places is None:
-            traced.places = traced.installed.places(looking)
         return lambda: traced.run_carrying(looking, self._own, *arguments)
 
     def _with_room(self, arguments, looking, steps):
@@ -354,7 +352,8 @@ class _TrainFunction:
                 recorder.make_room(steps)
                 yield from recorder.lend()
 
-        return autodiff.exchange(arguments, self._installed.places(self._always), exchange)
+        variables = [variable for recorder in self._always for variable in recorder.variables]
+        return autodiff.exchange(arguments, self._installed.places(variables), exchange)
 
     def _untraced(self, model):
         """A train function of Keras' own making that has not been traced."""
@@ -393,13 +392,11 @@ class _Traced:
     Attributes:
         function: It, traced with `installed` or not yet traced.
         installed: An `_Installed`.
-        places: The places of what is carried among the optimizer's variables; None before the first step.
         has_run: Whether it has done a step that carries.
     """
 
     function: Any
     installed: Any
-    places: list[int] | None = None
     has_run: bool = False
 
     def run(self, *arguments):
@@ -418,7 +415,7 @@ class _Traced:
         lent = [recorder.lend() for recorder in recorders]
         try:
             with self.installed:
-                result, lent = autodiff.carry(self.function, (state, batches), lent, self.places)
+                result, lent = autodiff.carry(self.function, (state, batches), lent)
         except Exception as error:
             if self.has_run or isinstance(error, StopIteration) or autodiff.is_taken_over(keras.tree.flatten(state)):
                 raise
@@ -516,6 +513,7 @@ class _Installed:
         self._update: Any = None  # the `_Update` that is going on
         self._calls = 0  # of any optimizer's `apply`
         self._shows = contextlib.ExitStack()
+        self._is_hidden = False
 
     def __enter__(self):
         if self._recorders:
@@ -532,13 +530,9 @@ class _Installed:
         _put_back(reversed(self._wrapped))
         self._wrapped.clear()
 
-    def places(self, recorders):
-        """The places of the recorders' variables among all of the optimizer's, as these are while a step runs."""
-        variables = [variable for recorder in recorders for variable in recorder.variables]
-        if not variables:
-            return []
-        with contextlib.nullcontext() if self._shown else autodiff.tracked(self._carrier, variables):
-            found = {id(variable): place for place, variable in enumerate(self._root.variables)}
+    def places(self, variables):
+        """The places of variables of ours among all of the optimizer's, while they are shown."""
+        found = {id(variable): place for place, variable in enumerate(self._root.variables)}
         if not all(id(variable) in found for variable in variables):
             raise RuntimeError(f"{self._root.name} does not list the variables of the optimizer that it holds")
         return [found[id(variable)] for variable in variables]
@@ -584,17 +578,31 @@ class _Installed:
         return observed
 
     def _around_stateless_apply(self, root, stateless_apply):
-        """`apply` inside of it finds the recorders' variables among those of the optimizer."""
+        """`apply` inside of it finds the recorders' variables among those of the optimizer.
+
+        A train function brings their values behind those of the optimizer.
+        """
+        if self._shown:
+            return self._counting_left_out(root, stateless_apply)
 
         def observed(optimizer_variables, grads, trainable_variables):
-            shows = contextlib.nullcontext() if self._shown else autodiff.tracked(self._carrier, self._variables)
-            with shows:
-                if root is not self._carrier and len(optimizer_variables) == len(root.variables):
-                    mapping = list(zip(root.variables, optimizer_variables, strict=True))
-                    with keras.StatelessScope(state_mapping=mapping) as scope, _forgiven(self._recorders):
-                        _count_left_out(self._recorders, grads, root._trainable_variables)
-                    optimizer_variables = [scope.get_current_value(variable) for variable in root.variables]
-                return stateless_apply(optimizer_variables, grads, trainable_variables)
+            with autodiff.tracked(self._carrier, self._variables):
+                places = self.places(self._variables)
+                values = autodiff.behind_to_places(list(optimizer_variables), places)
+                counting = self._counting_left_out(root, stateless_apply)
+                trainable_variables, values = counting(values, grads, trainable_variables)
+                return trainable_variables, autodiff.places_to_behind(list(values), places)
+
+        return observed
+
+    def _counting_left_out(self, root, stateless_apply):
+        def observed(optimizer_variables, grads, trainable_variables):
+            if root is not self._carrier and len(optimizer_variables) == len(root.variables):
+                mapping = list(zip(root.variables, optimizer_variables, strict=True))
+                with keras.StatelessScope(state_mapping=mapping) as scope, _forgiven(self._recorders):
+                    _count_left_out(self._recorders, grads, root._trainable_variables)
+                optimizer_variables = [scope.get_current_value(variable) for variable in root.variables]
+            return stateless_apply(optimizer_variables, grads, trainable_variables)
 
         return observed
 
@@ -619,9 +627,14 @@ class _Installed:
         """A method of an optimizer that finds none of our variables among its own."""
 
         def hidden(argument):
-            shown = self._variables if self._shown else []
-            with autodiff.untracked(self._carrier, shown) if shown else contextlib.nullcontext():
+            if not self._shown or self._is_hidden:  # An optimizer that holds others calls theirs.
                 return method(argument)
+            self._is_hidden = True
+            try:
+                with autodiff.untracked(self._carrier, self._variables):
+                    return method(argument)
+            finally:
+                self._is_hidden = False
 
         return hidden
 
@@ -700,15 +713,10 @@ class _Update:
         self.parts: list[_Part] = []
 
     def record(self, recorders):
-        """Fill the recorders. Optimizers that accumulate over as many batches update together."""
+        """Fill the recorders."""
         recorders = [recorder for recorder in recorders if not recorder.problem]
-        if not recorders:
-            return
-        together: dict[Any, list[_Part]] = {}
-        for part in self.parts:
-            together.setdefault(part.optimizer.gradient_accumulation_steps, []).append(part)
-        for parts in together.values():
-            _record(recorders, parts)
+        if recorders and self.parts:
+            _record(recorders, self.parts)
 
 
 def _before(recorders, optimizer, grads, variables):
@@ -760,15 +768,32 @@ def _record(recorders, parts):
         before = [weight for _, _, weights, _ in of_parts for weight in weights]
         unscaled = [_unscaled(part, given, sums) for part, (given, sums, _, _) in zip(parts, of_parts, strict=True)]
         gradients = [gradient for rows, dense in unscaled for gradient in dense(rows)]
-        all_norms = _norms(gradients, before, after)
-        norms = all_norms[0]
-        seen = _seen(all_norms, _all_after_clipping(parts, norms, unscaled) if clips else None)
+        norms = _norms(gradients, before, after)
+        clipped = _all_after_clipping(parts, norms[0], unscaled) if clips else None
+        updated = _updated(parts, [is_update for *_, is_update in of_parts])
+        if len({part.optimizer.gradient_accumulation_steps for part in parts}) > 1:  # Some weights may stay.
+            norms = _with_total(ops.where(updated[:-1], norms[:, :-1], ops.zeros_like(norms[:, :-1])))
+            if clipped is not None:
+                clipped = ops.where(updated[:-1], clipped[:, :-1], ops.zeros_like(clipped[:, :-1]))
+                clipped = ops.stack([_with_total(clipped[:1])[0], _with_largest(clipped[1])])
+        seen = _seen(norms, clipped)
         for recorder in recorders:
             recorder.clipped.update(columns if clips else [])
-            recorder.fill(columns, seen, norms, gradients, of_parts[0][3])
+            recorder.fill(columns, seen, norms[0], gradients, updated)
 
     after = [ops.copy(variable) for variable in variables]
     autodiff.apart(look, [*([part.gradients, part.sums, part.before, part.is_update] for part in parts), after])
+
+
+def _updated(parts, is_update):
+    """Whether each weight is updated, and whether any is, (weights + 1,); None where all are."""
+    if all(flag is None for flag in is_update):
+        return None
+    flags = [
+        ops.broadcast_to(ops.convert_to_tensor(True if flag is None else flag), (len(part.variables),))
+        for part, flag in zip(parts, is_update, strict=True)
+    ]
+    return _with_largest(ops.concatenate(flags))
 
 
 def _unscaled(part, gradients, sums):
@@ -811,7 +836,8 @@ def _count_left_out(recorders, grads, variables):
         seen = ops.one_hot(_BATCHES, len(ROWS))[:, None] * nonfinite[None]
         for recorder in recorders:
             columns = [recorder.columns[id(variable)] for _, variable in pairs]
-            recorder.fill(columns, seen, ops.full_like(nonfinite, math.nan), None, nonfinite[-1] > 0)
+            left_out = ops.broadcast_to(nonfinite[-1] > 0, nonfinite.shape)
+            recorder.fill(columns, seen, ops.full_like(nonfinite, math.nan), None, left_out)
 
     autodiff.apart(look, [gradient for gradient, _ in pairs])
 
@@ -821,7 +847,8 @@ def _seen(norms, clipped):
 
     Args:
         norms: Of the gradients, of the weights before the update, and of what it added to them, (3, weights + 1).
-        clipped: The first of these after clipping, and where it changed something; None where no clipping is set.
+        clipped: The first of these after clipping, and where it changed something, (2, weights + 1); None where no
+            clipping is set.
     """
     ones = np.ones((1, norms.shape[1]), "float32")
     values = ops.concatenate([norms[:1], ops.divide_no_nan(norms[2:], norms[1:2])])
@@ -833,7 +860,6 @@ def _seen(norms, clipped):
         rows.append(np.zeros((3, norms.shape[1]), "float32"))
     else:
         all_finite = finite[:1, -1:] * ones
-        clipped = ops.stack(clipped)
         rows += [all_finite, ops.where(all_finite > 0, clipped, ops.zeros_like(clipped))]
     return ops.concatenate(rows)
 
@@ -897,7 +923,7 @@ class _Recorder:
             if id(variable) in trainable and choose(name)
         ]
 
-    def fill(self, columns, seen, norms, gradients, is_update):
+    def fill(self, columns, seen, norms, gradients, updated):
         """Add what one update gives; called inside of the step.
 
         Args:
@@ -905,28 +931,30 @@ class _Recorder:
             seen: What is added to the table, (rows, weights in question + 1).
             norms: Of the update, (weights in question + 1,).
             gradients: The new last gradients; None leaves the old ones.
-            is_update: Whether to do it at all, a boolean tensor; None is yes.
+            updated: For each weight in question whether it is updated, and for all whether any is, boolean (weights in
+                question + 1,); None is yes.
         """
-
-        def assign(variable, value):
-            variable.assign(value if is_update is None else ops.where(is_update, value, variable.value))
-
         self._with_gradient.update(columns)
         table, *others = self.variables
+        if updated is not None:
+            seen = ops.where(updated, seen, ops.zeros_like(seen))
+            norms = ops.where(updated, norms, ops.full_like(norms, math.nan))
         seen = self._spread(columns, seen, 0.0)
         is_largest = np.arange(len(ROWS))[:, None] == _MAX
-        assign(table, ops.where(is_largest, ops.maximum(table.value, seen), table.value + seen))
+        table.assign(ops.where(is_largest, ops.maximum(table.value, seen), table.value + seen))
         if self._per_batch:
             buffer = others.pop(0)
-            count = ops.cast(buffer.value[0, 0], "int32") + 1
-            # Beyond the last row the count alone goes on.
-            rows = ops.where(
-                ops.arange(1 + self._capacity)[:, None] == count, self._spread(columns, norms, math.nan), buffer.value
-            )
-            assign(buffer, ops.concatenate([rows[:1] + 1, rows[1:]]))
+            one = 1 if updated is None else ops.cast(updated[-1], "float32")
+            # The first row counts. Beyond the last row the count alone goes on.
+            count = ops.cast(buffer.value[0, 0] + one, "int32")
+            is_next = (ops.arange(1 + self._capacity)[:, None] == count) & (one > 0)
+            rows = ops.where(is_next, self._spread(columns, norms, math.nan), buffer.value)
+            buffer.assign(ops.concatenate([buffer.value[:1] + one, rows[1:]]))
         for column, variable in zip(self._kept, others, strict=True):
             if gradients is not None and column in columns:
-                assign(variable, ops.cast(gradients[columns.index(column)], "float32"))
+                place = columns.index(column)
+                gradient = ops.cast(gradients[place], "float32")
+                variable.assign(gradient if updated is None else ops.where(updated[place], gradient, variable.value))
 
     def _spread(self, columns, values, missing):
         """Values of some weights and a total -> of all weights, and the total; along the last axis."""
@@ -1177,10 +1205,19 @@ def _scaled_norms(*lists):
     arrays = [ops.cast(array, "float32") for arrays in lists for array in arrays]
     scales = _positive(ops.stack([ops.max(ops.abs(array)) for array in arrays]))
     scaled = [array / scales[place] for place, array in enumerate(arrays)]
-    norms = ops.reshape(scales * ops.sqrt(autodiff.square_sums(scaled)), (len(lists), -1))
+    return _with_total(ops.reshape(scales * ops.sqrt(autodiff.square_sums(scaled)), (len(lists), -1)))
+
+
+def _with_total(norms):
+    """Norms of arrays, and of all arrays in a row together: (rows, arrays) -> (rows, arrays + 1)."""
     scale = _positive(ops.max(norms, axis=1, keepdims=True))
-    whole = scale * ops.sqrt(ops.sum(ops.square(norms / scale), axis=1, keepdims=True))
-    return ops.concatenate([norms, whole], axis=1)
+    total = scale * ops.sqrt(ops.sum(ops.square(norms / scale), axis=1, keepdims=True))
+    return ops.concatenate([norms, total], axis=1)
+
+
+def _with_largest(flags):
+    """Flags, and whether any is set: (weights,) -> (weights + 1,)."""
+    return ops.concatenate([flags, ops.max(flags, keepdims=True)])
 
 
 def _positive(array):
@@ -1193,7 +1230,7 @@ def _clips(optimizer):
 
 
 def _all_after_clipping(parts, norms, unscaled):
-    """Norms after the clipping of all parts of an update, and 1 where it changed something; (weights + 1,) each.
+    """Norms after the clipping of all parts of an update, and 1 where it changed something, (2, weights + 1).
 
     Args:
         parts: Each a `_Part`.
@@ -1209,9 +1246,7 @@ def _all_after_clipping(parts, norms, unscaled):
             norms_after, is_other = _after_clipping(part.optimizer, each, rows, dense)
         clipped.append(norms_after)
         changed.append(is_other)
-    clipped, changed = ops.concatenate(clipped), ops.concatenate(changed)
-    total = _scaled_norms([clipped])[0, -1:]
-    return ops.concatenate([clipped, total]), ops.concatenate([changed, ops.max(changed, keepdims=True)])
+    return ops.stack([_with_total(ops.concatenate(clipped)[None])[0], _with_largest(ops.concatenate(changed))])
 
 
 def _after_clipping(optimizer, each, rows, dense):
