@@ -229,6 +229,22 @@ def untracked(optimizer, variables):
         track(optimizer, variables)
 
 
+def untraced_methods(model):
+    """The methods of a model that its author has made functions of TensorFlow, as new ones that were not traced yet.
+
+    Returns:
+        {name: function}; empty for other backends, which have no such functions.
+    """
+    if backend() != "tensorflow":
+        return {}
+    import tensorflow as tf
+
+    kind = tf.types.experimental.PolymorphicFunction
+    names = {name for cls in type(model).__mro__ for name, value in vars(cls).items() if isinstance(value, kind)}
+    names |= {name for name, value in vars(model).items() if isinstance(value, kind)}
+    return {name: getattr(model, name)._clone(None) for name in sorted(names)}
+
+
 def outside_of_graphs():
     """Context manager in which variables can be made and read even while a graph is being traced."""
     if backend() == "tensorflow":

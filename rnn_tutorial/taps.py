@@ -317,12 +317,17 @@ class _TrainFunction:
         looking, self._next = self._next, []
         looking = [recorder for recorder in looking if not recorder.problem]
         recorders = [recorder for recorder in self._always if not recorder.problem] + looking
+        installed = self._installed
         try:
+            if installed is not None:
+                installed.is_training = True
             step = None
             with _forgiven(recorders):
                 step = self._looked_at(recorders, looking, arguments) if recorders else None
             return self._own(*arguments) if step is None else step()
         finally:
+            if installed is not None:
+                installed.is_training = False
             self._stand_in()
 
     def _looked_at(self, recorders, looking, arguments):
@@ -358,9 +363,15 @@ class _TrainFunction:
     def _untraced(self, model):
         """A train function of Keras' own making that has not been traced."""
         present, step, own = model.train_function, model.train_step, model.__dict__.get("train_step")
+        methods = autodiff.untraced_methods(model)
 
         def train_step(*arguments):
-            return step(*arguments)
+            before = [(model, name, model.__dict__.get(name)) for name in methods]
+            model.__dict__.update(methods)
+            try:
+                return methods.get("train_step", step)(*arguments)
+            finally:
+                _put_back(before)
 
         try:
             # JAX finds what it has traced before by the function: with the model's own, that of an earlier `compile`.
@@ -505,6 +516,13 @@ class _Installed:
         self._shown = shown
         self._optimizers = _optimizers(model)
         self._root = model.optimizer
+        # A model inside of this one may be trained by itself; that is another training.
+        self._of_others = {
+            id(layer.optimizer)
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.Model) and layer.optimizer not in (None, model.optimizer)
+        }
+        self.is_training = False  # this model, by its train function
         # The optimizer whose `stateless_apply` calls `apply`: a `LossScaleOptimizer` calls that of the one inside.
         self._carrier = _unscaled_optimizer(self._root)
         stateless = autodiff.is_stateless()
@@ -556,6 +574,8 @@ class _Installed:
         """A look at what goes in, and at what it does to the weights."""
 
         def observed(grads, trainable_variables=None, **named):
+            if self._shown and id(optimizer) in self._of_others and not self.is_training:
+                return apply(grads, trainable_variables, **named)
             grads = list(grads)
             if trainable_variables is not None:
                 trainable_variables = list(trainable_variables)

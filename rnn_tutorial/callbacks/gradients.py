@@ -25,7 +25,8 @@ class GradientHistograms(Observer):
       from 0 in each `fit`.
 
     With gradient accumulation these are those of the accumulated mean, at the steps that update the weights; with loss
-    scaling those of the unscaled loss.
+    scaling those of the unscaled loss. A weight that is not updated in an epoch has no point there. Every Keras
+    optimizer that the model holds is looked at, those that a `train_step` of its own calls too.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientHistograms("logs/run")])
@@ -57,7 +58,7 @@ class GradientHistograms(Observer):
 
     def begin(self):
         """Open the tap."""
-        self._warned = False
+        self._warned = self._is_blind = False
         self._batches = 0
         self._undrained = 0
         self._reading: Any = None
@@ -85,6 +86,14 @@ class GradientHistograms(Observer):
         self._check_once()
         self._reading = self._tap.read(last=self.is_due(epoch))
         self._undrained = 0
+        if not self._tap.sees_updates and self.model.trainable_variables and not self._is_blind:
+            self._is_blind = True
+            warnings.warn(
+                "GradientHistograms sees no gradients: no Keras optimizer that is an attribute of the model, or of one "
+                "of its layers, has updated the weights through its `apply`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         nonfinite = self._reading.nonfinite.get(taps.GLOBAL, 0)
         if nonfinite and not self._warned:
             self._warned = True
@@ -107,6 +116,8 @@ class GradientHistograms(Observer):
     def look(self, epoch, logs):
         """Write what was read."""
         reading, self._reading = self._reading, None  # It is as large as the model.
+        if not reading.batches:
+            return
         for kind, values in (
             ("gradient_norm", reading.norm),
             ("gradient_norm_max", reading.norm_max),
@@ -115,7 +126,7 @@ class GradientHistograms(Observer):
             ("update_ratio", reading.update_ratio),
         ):
             for name, value in values.items():
-                # A weight that is all zero has no ratio to its size; a norm that is NaN is worth seeing.
+                # A weight that is all zero has no ratio to its size; a norm that is NaN says that no batch was finite.
                 if self._is_chosen(name) and not (kind == "update_ratio" and math.isnan(value)):
                     self.run.scalar(f"{kind}/{name}", value, epoch)
         if reading.clipped_batches is not None:
