@@ -245,6 +245,38 @@ def untraced_methods(model):
     return {name: getattr(model, name)._clone(None) for name in sorted(names)}
 
 
+@contextlib.contextmanager
+def letting_go():
+    """Have an optimizer called without the graph around it being kept for the life of the process.
+
+    Keras sums gradients over the replicas by an operation for which TensorFlow registers a gradient, and with it the
+    whole graph of the training step. Nobody differentiates an update.
+    """
+    graph = place() if backend() == "tensorflow" else None
+    if graph is None or not graph.building_function:
+        yield
+        return
+    from tensorflow.python.framework import ops as framework
+
+    registered = framework.gradient_registry._registry
+    before = set(registered)
+    yield
+    for name in set(registered) - before:
+        if name.startswith("CustomGradient-") and _knows_graph(registered[name]["type"], graph):
+            del registered[name]
+
+
+def _knows_graph(function, graph, depth=2):
+    """Whether a function, or one that it calls, holds tensors of a graph."""
+    contents = [cell.cell_contents for cell in function.__closure__ or ()]
+    for content in contents:
+        if callable(content) and depth and _knows_graph(content, graph, depth - 1):
+            return True
+        if isinstance(content, (list, tuple)) and any(getattr(part, "graph", None) is graph for part in content):
+            return True
+    return False
+
+
 def outside_of_graphs():
     """Context manager in which variables can be made and read even while a graph is being traced."""
     if backend() == "tensorflow":

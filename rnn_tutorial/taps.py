@@ -11,7 +11,6 @@ and whatever remains after training or after an exception, is as if there were n
 import collections.abc
 import contextlib
 import dataclasses
-import functools
 import itertools
 import math
 import weakref
@@ -422,7 +421,7 @@ class _Traced:
         then done by Keras' own function.
         """
         taken: list[Any] = []
-        batches = iterator if self.has_run else (taken.append(batch) or batch for batch in iterator)
+        batches = iterator if self.has_run else map(_remember_in(taken), iterator)
         lent = [recorder.lend() for recorder in recorders]
         try:
             with self.installed:
@@ -440,6 +439,14 @@ class _Traced:
         return result
 
 
+def _remember_in(taken):
+    def remember(batch):
+        taken.append(batch)
+        return batch
+
+    return remember
+
+
 # model -> functions to be called when it has made a train function
 _told: Any = weakref.WeakKeyDictionary()
 
@@ -455,21 +462,20 @@ def _tell_of_new_train_functions(model, tell):
         own = model.__dict__.get("make_train_function")
         make = model.make_train_function
 
-        @functools.wraps(make)
         def make_train_function(*arguments, **named):
             result = make(*arguments, **named)
             for each in list(told):
                 each()
             return result
 
-        make_train_function._own = own, make
+        vars(make_train_function).update(own=own, make=make)
         model.__dict__["make_train_function"] = make_train_function
     told.append(tell)
 
     def end():
         told.remove(tell)
         if not told:
-            _put_back([(model, "make_train_function", model.__dict__["make_train_function"]._own[0])])
+            _put_back([(model, "make_train_function", model.__dict__["make_train_function"].own)])
 
     return end
 
@@ -477,7 +483,7 @@ def _tell_of_new_train_functions(model, tell):
 def _make_train_function(model):
     """The model's method, without telling anybody."""
     make = model.make_train_function
-    return make._own[1] if hasattr(make, "_own") else make
+    return make.make if hasattr(make, "make") else make
 
 
 def _optimizers(model):
@@ -670,7 +676,8 @@ class _Installed:
             part = _before(self._recorders, optimizer, grads, variables)
         update = self._update
         try:
-            yield
+            with autodiff.letting_go():
+                yield
         finally:
             self._update = outer
         with _forgiven(self._recorders):
