@@ -246,24 +246,27 @@ def untraced_methods(model):
 
 
 @contextlib.contextmanager
-def letting_go():
+def letting_go(graph):
     """Have an optimizer called without the graph around it being kept for the life of the process.
 
     Keras sums gradients over the replicas by an operation for which TensorFlow registers a gradient, and with it the
     whole graph of the training step. Nobody differentiates an update.
-    """
-    graph = place() if backend() == "tensorflow" else None
-    if graph is None or not graph.building_function:
-        yield
-        return
-    from tensorflow.python.framework import ops as framework
 
-    registered = framework.gradient_registry._registry
+    Args:
+        graph: What `place` gives there.
+    """
+    registered: dict[str, Any] = {}
+    if getattr(graph, "building_function", False):
+        with contextlib.suppress(ImportError, AttributeError):  # another version of TensorFlow
+            from tensorflow.python.framework import ops as framework
+
+            registered = framework.gradient_registry._registry
     before = set(registered)
     yield
-    for name in set(registered) - before:
-        if name.startswith("CustomGradient-") and _knows_graph(registered[name]["type"], graph):
-            del registered[name]
+    with contextlib.suppress(Exception):
+        for name in set(registered) - before:
+            if name.startswith("CustomGradient-") and _knows_graph(registered[name]["type"], graph):
+                del registered[name]
 
 
 def _knows_graph(function, graph, depth=2):

@@ -526,7 +526,7 @@ class _Installed:
         self._of_others = {
             id(layer.optimizer)
             for layer in model._flatten_layers()
-            if isinstance(layer, keras.Model) and layer.optimizer not in (None, model.optimizer)
+            if isinstance(layer, keras.Model) and getattr(layer, "optimizer", None) not in (None, model.optimizer)
         }
         self.is_training = False  # this model, by its train function
         # The optimizer whose `stateless_apply` calls `apply`: a `LossScaleOptimizer` calls that of the one inside.
@@ -541,12 +541,13 @@ class _Installed:
 
     def __enter__(self):
         if self._recorders:
-            for optimizer in self._optimizers:
-                self._wrap(optimizer)
-            if self._variables:
-                self._put(self._root, "stateless_apply", self._around_stateless_apply)
-                if self._shown:
-                    self._shows.enter_context(autodiff.tracked(self._carrier, self._variables))
+            with _forgiven(self._recorders):
+                for optimizer in self._optimizers:
+                    self._wrap(optimizer)
+                if self._variables:
+                    self._put(self._root, "stateless_apply", self._around_stateless_apply)
+                    if self._shown:
+                        self._shows.enter_context(autodiff.tracked(self._carrier, self._variables))
         return self
 
     def __exit__(self, *exception):
@@ -676,7 +677,7 @@ class _Installed:
             part = _before(self._recorders, optimizer, grads, variables)
         update = self._update
         try:
-            with autodiff.letting_go():
+            with autodiff.letting_go(getattr(update, "place", None)):
                 yield
         finally:
             self._update = outer
