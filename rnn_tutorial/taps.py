@@ -430,7 +430,7 @@ class _Traced:
             if self.has_run or isinstance(error, StopIteration) or autodiff.is_taken_over(keras.tree.flatten(state)):
                 raise
             for recorder in recorders:
-                recorder.problem = f"{type(error).__name__}: {error}"
+                recorder.problem = recorder.problem or f"{type(error).__name__}: {error}"
             return own(state, itertools.chain(taken, iterator))
         finally:  # Also where the data had come to their end. What an exception left nothing of is begun again.
             for recorder, values in zip(recorders, lent, strict=True):
@@ -704,7 +704,7 @@ def _forgiven(recorders):
         yield
     except Exception as error:
         for recorder in recorders:
-            recorder.problem = f"{type(error).__name__}: {error}"
+            recorder.problem = recorder.problem or f"{type(error).__name__}: {error}"
 
 
 @dataclasses.dataclass
