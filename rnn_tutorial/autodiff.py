@@ -517,6 +517,12 @@ def pull_back(function, at, gradient):
 def scan(step, carry, arrays, steps):
     """Run `step(carry, slices) -> (carry, results)` over the first axis of the arrays.
 
+    Args:
+        step: Its results are its carry: on TensorFlow `ops.scan` takes nothing else.
+        carry: A tuple of arrays.
+        arrays: A list of arrays.
+        steps: Length of their first axis; a tensor where only the graph knows it.
+
     Returns:
         The last carry, and the results of all steps, stacked.
     """
@@ -526,4 +532,10 @@ def scan(step, carry, arrays, steps):
             carry, result = step(carry, slices)
             results.append(result)
         return carry, [ops.stack(parts) for parts in zip(*results, strict=True)]
+    if not isinstance(steps, int):
+        # Keras' own cannot do that on TensorFlow.
+        import tensorflow as tf
+
+        results = tf.scan(lambda carry, slices: step(carry, slices)[0], arrays, initializer=carry)
+        return tuple(result[-1] for result in results), results
     return ops.scan(step, carry, arrays)

@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import sys
 import time
 import warnings
 import weakref
@@ -68,7 +69,8 @@ class Flow:
         hidden: The total dL/dh_t.
         cell: The total dL/dc_t of an LSTM, by way of h_t and of c_{t+1}; None without, and for one whose `call` is not
             Keras'.
-        above: The part of dL/dh_t that arrives from above at step t, and not through later steps.
+        above: The part of dL/dh_t that arrives from above at step t, and not through later steps. Where a loop of the
+            model's author changes a state between two calls of the layer, what comes back by this change counts, too.
         loss: The loss that was differentiated.
     """
 
@@ -122,7 +124,8 @@ def trace(model, x, preactivation=False):
         preactivation: True gives for the gates what goes into sigmoid or tanh, instead of what comes out.
 
     Returns:
-        {name: Trace}. A layer that the model uses several times is there once a use, as `<name>/use_2`, ...
+        {name: Trace}. A layer that a loop calls once a time step is there once, its calls one after the other as the
+        time axis. A layer that the model uses on several inputs is there once per use, as `<name>/use_2`, ...
         A layer that cannot be followed is left out with one warning.
 
     Raises:
@@ -490,6 +493,7 @@ def _compile(model, kind, gradient, loss, preactivation):
             (value, arrays), gradients = forward(lambda name, shape, dtype: None), {}
         for name, use in uses.items():
             use.arrays = arrays[name]
+        uses, gradients = _joined(uses, gradients)
         with scope():
             records = {name: _reduce(use, name, gradients, kind, preactivation) for name, use in uses.items()}
         order.update(_keys(records))
@@ -560,18 +564,20 @@ def _has_own_loss(model):
 
 
 class _Use:
-    """One use of one cell.
+    """One use of one cell, or one part of a use that a loop in Python makes call by call.
 
     Attributes:
         cell: The cell.
+        continues: The key of the use that this one continues; None where it begins one.
         hidden: Number of the state that the cell hands on.
         has_flow: Whether it hands on one of its states.
         arrays: inputs (time, batch, features), None where they are not known; before and after, lists of states (time,
             batch, units); mask (time, batch), None where nothing is masked. Time first, in the order of reading.
     """
 
-    def __init__(self, cell, mask):
+    def __init__(self, cell, mask, continues=None):
         self.cell = cell
+        self.continues = continues
         self.hidden = 0
         self.has_flow = True
         self.arrays: dict[str, Any] = {"mask": mask}
@@ -582,6 +588,97 @@ class _Use:
         return {"hidden": self.hidden, **({"cell": 1} if is_lstm else {})}
 
 
+def _joined(uses, gradients):
+    """Put the parts of each use together along time.
+
+    Args:
+        uses: {key: _Use}, in the order of the calls.
+        gradients: {(key, kind): gradient (time, batch, units)}; that of a state which a call returns (batch, units).
+
+    Returns:
+        {name: _Use}, and {(name, kind): gradient (time, batch, units)}.
+    """
+    parts: dict[str, list[str]] = {}
+    for key, use in uses.items():
+        parts.setdefault(use.continues or key, []).append(key)
+    joined, of_joined = {}, {}
+    for name, keys in parts.items():
+        use = joined[name] = uses[keys[0]]
+        returned = [_at_last_step(uses[key], gradients.get((key, "returned"))) for key in keys]
+        kinds = [kind for key, kind in gradients if key == name and kind != "returned"]
+        for kind in kinds:
+            given = [gradients[key, kind] for key in keys]
+            if kind == "above":
+                given = [one + other for one, other in zip(given, returned, strict=True)]
+            of_joined[name, kind] = ops.concatenate(given)
+        use.has_flow = all(uses[key].has_flow for key in keys)
+        use.arrays = _along_time([uses[key].arrays for key in keys])
+    return joined, of_joined
+
+
+def _along_time(parts):
+    """The arrays of several parts of a use as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    masks = [part["mask"] for part in parts]
+    if any(mask is not None for mask in masks):
+        shapes = [ops.shape(part["after"][0])[:2] for part in parts]
+        masks = [
+            ops.ones(shape, dtype="bool") if mask is None else mask for mask, shape in zip(masks, shapes, strict=True)
+        ]
+    inputs = [part["inputs"] for part in parts]
+    return {
+        "mask": None if masks[0] is None else ops.concatenate(masks),
+        "inputs": None if inputs[0] is None else ops.concatenate(inputs),
+        **{
+            when: [ops.concatenate(states) for states in zip(*(part[when] for part in parts), strict=True)]
+            for when in ("before", "after")
+        },
+    }
+
+
+@dataclasses.dataclass
+class _Call:
+    """A call of a layer that steps through time, for the next one that may continue it.
+
+    Attributes:
+        keys: Of what it added to the uses, one for each cell.
+        returned: The states that it returned.
+        final: The same without the perturbations of what else reads them.
+        caller: What called it, see `_caller`.
+        is_one_step: Whether it read one time step.
+    """
+
+    keys: list[str]
+    returned: list[Any]
+    final: list[Any]
+    caller: Any
+    is_one_step: bool
+
+    def is_continued(self, states, caller, is_one_step):
+        """Whether a later call of the layer goes on where this one ended.
+
+        It begins with the states that this one returned; or both read one step, and the same line of a loop calls them.
+        """
+        if all(one is other for one, other in zip(self.returned, states, strict=True)):
+            return True
+        return self.is_one_step and is_one_step and caller is not None and caller == self.caller
+
+
+# Modules between the code that calls a layer and the layer's loop.
+_BETWEEN = {"keras", "contextlib", "tensorflow", "jax", "optree"}
+
+
+def _caller():
+    """Who calls the layer: the frame and the instruction in it; None where that is Keras, as in a functional model."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame = frame.f_back
+    if frame is None or frame.f_globals.get("__name__") == __name__:
+        return None
+    return frame, frame.f_lasti
+
+
 class _Recorder:
     """Replaces the loops over time of a model's recurrent layers while it is called."""
 
@@ -590,6 +687,7 @@ class _Recorder:
         self._apart = [name for name, layer in _found(model) if isinstance(layer, keras.layers.TimeDistributed)]
         self.perturb = perturb
         self.uses: dict[str, _Use] = {}
+        self._calls: dict[str, list[_Call]] = {}  # by layer, the last call of each use
         self._reached: set[str] = set()
         self._strange: dict[str, str] = {}
 
@@ -610,7 +708,7 @@ class _Recorder:
             told += [
                 f"{name} has no gradient through time: what its cell hands on is not one of its states"
                 for name, use in self.uses.items()
-                if not use.has_flow
+                if not use.has_flow and use.continues is None
             ]
         return told
 
@@ -628,11 +726,11 @@ class _Recorder:
                 self._strange[name] = "its states or inputs are not vectors"
             if name in self._strange:
                 return own(sequences, initial_state, mask, training=training)
-            return self._step_through(name, layer, sequences, initial_state, mask)
+            return self._step_through(name, layer, sequences, initial_state, mask, _caller())
 
         return loop
 
-    def _step_through(self, name, layer, sequences, initial_state, mask):
+    def _step_through(self, name, layer, sequences, initial_state, mask, caller):
         cells, structures = zip(*_flat_cells(layer.cell, initial_state), strict=True)
         batch, steps = ops.shape(sequences)[:2]  # Numbers where they are known, otherwise tensors.
         x = ops.moveaxis(sequences, 1, 0)  # (time, batch, features)
@@ -643,15 +741,23 @@ class _Recorder:
         if layer.go_backwards:
             x = ops.flip(x, 0)
             mask = None if mask is None else ops.flip(mask, 0)
-        uses = []
-        for part, cell in _cells(layer):
-            label, number = f"{name}{part}", 1
-            while label in self.uses:
-                number += 1
-                label = f"{name}{part}/use_{number}"
-            self.uses[label] = _Use(cell, mask)
-            uses.append(label)
         states = tree.flatten(initial_state)
+        calls = self._calls.setdefault(name, [])
+        is_one_step = isinstance(steps, int) and steps == 1
+        earlier = next((call for call in calls if call.is_continued(states, caller, is_one_step)), None)
+        if earlier is not None:
+            calls.remove(earlier)
+            if all(one is other for one, other in zip(earlier.returned, states, strict=True)):
+                states = earlier.final  # This way to the loss is through later steps.
+        uses = []
+        for number, (part, cell) in enumerate(_cells(layer)):
+            if earlier is None:
+                begun, label = None, f"{name}{part}" + (f"/use_{len(calls) + 1}" if calls else "")
+            else:
+                begun = self.uses[earlier.keys[number]].continues or earlier.keys[number]
+                label = f"{begun}, call {len(self.uses)}"
+            self.uses[label] = _Use(cell, mask, begun)
+            uses.append(label)
         counts = [len(tree.flatten(structure)) for structure in structures]
         firsts = [sum(counts[:number]) for number in range(len(cells))]
         sizes = [
@@ -700,7 +806,7 @@ class _Recorder:
             return (*new, given), (*new, given)
 
         (*final, last), (*after, given) = autodiff.scan(step, (*states, last), list(read.values()), steps)
-        inputs = x
+        inputs, unperturbed = x, list(final)
         for label, first, count in zip(uses, firsts, counts, strict=True):
             use = self.uses[label]
             mine = after[first : first + count]
@@ -712,6 +818,7 @@ class _Recorder:
                 number = first + use.hidden
                 back = self.perturb((label, "returned"), ops.shape(final[number]), final[number].dtype)
                 final[number] = final[number] if back is None else final[number] + back
+        calls.append(_Call(uses, final, unperturbed, caller, is_one_step))
         outputs = ops.moveaxis(given, 0, 1)  # (batch, time, units)
         return last, outputs, tree.pack_sequence_as(initial_state, final)
 
@@ -727,7 +834,7 @@ def _reduce(use, name, gradients, kind, preactivation):
             beside = parts.pop("cell")
             if _gates(use)[0]:
                 parts["cell"] = beside + _through_hidden(use, parts["hidden"])
-        parts["above"] = gradients[name, "above"] + _at_last_step(use, gradients.get((name, "returned")))
+        parts["above"] = gradients[name, "above"]
         parts = {part: _with_nan(ops.cast(array, _wide(array)), missing) for part, array in parts.items()}
         record["flow"] = parts if kind == "raw" else {part: _norms(array, missing) for part, array in parts.items()}
     if kind in ("raw", "norms"):
