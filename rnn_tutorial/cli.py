@@ -631,8 +631,9 @@ def _runs(folders):
     for folder in folders:
         try:
             found = diagnosis.runs(folder)
-        except ValueError:
-            found = [folder]
+        except ValueError:  # Whoever reads it will say why.
+            yield folder
+            continue
         for run in found:
             if os.path.realpath(run) not in seen:
                 seen.add(os.path.realpath(run))

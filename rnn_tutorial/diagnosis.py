@@ -999,9 +999,10 @@ def _usual_plugin(value):
     """Who reads a tag whose first value, which says so, is lost."""
     if value.tag.startswith("rnn/"):
         return _PLUGIN
-    if not records.is_numeric(value.tensor):
-        return ""
-    return {0: "scalars", 2: "histograms"}.get(len(value.tensor.tensor_shape.dim), "")
+    if value.tag.startswith(("weights/", "gradients/")):
+        return "histograms"
+    is_number = records.is_numeric(value.tensor) and not value.tensor.tensor_shape.dim
+    return "scalars" if is_number else ""
 
 
 def _take(value, plugin, step, part, run_data):

@@ -935,7 +935,7 @@ def test_the_command_tells_a_wrong_folder_and_judges_the_others(tmp_path, capsys
         assert errors[0].startswith(
             "rnn-tutorial: error: folder must be that of a run or of several, received 'missing'"
         )
-    assert cli.main(["diagnose", "missing", "gone", "--json"]) == 2
+    assert cli.main(["diagnose", "missing", "a\0b", "--json"]) == 2
     assert capsys.readouterr().out == ""
 
 

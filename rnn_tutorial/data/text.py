@@ -257,7 +257,8 @@ def _words(argument, value, or_none=False):
 def _brown():
     """The sentences of the Brown corpus, or None and the reason why not."""
     try:
-        nltk, corpus = map(importlib.import_module, ("nltk", "nltk.corpus"))
+        nltk = importlib.import_module("nltk")
+        corpus = importlib.import_module("nltk.corpus")
     except Exception as error:  # A broken installation can raise anything, too.
         if isinstance(error, ImportError) and error.name in (None, "nltk"):
             return None, "NLTK is not installed (pip install nltk)"
