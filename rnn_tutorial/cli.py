@@ -37,6 +37,7 @@ _RUN = "run"
 _HOST = "127.0.0.1"
 _USUAL_PORT = 6006
 _SECONDS_TO_START = 120
+_LONGEST_LINE = 1000  # letters of a name or a sentence
 
 
 class _WrongInputError(Exception):
@@ -121,9 +122,13 @@ def _parser():
     board.add_argument(
         "--port", type=_integer(0, 65535), help=f"port to listen on (default: {_USUAL_PORT}, or a free one)"
     )
-    diagnose = command("diagnose", _diagnose, "tell what is wrong with a run, from what it has recorded")
-    diagnose.add_argument("folder", metavar="RUN", type=pathlib.Path, help="folder of a run, or of several")
-    diagnose.add_argument("--json", action="store_true", help="print JSON for another program")
+    diagnose = command("diagnose", _diagnose, "tell what is wrong with runs, from what they have recorded")
+    diagnose.add_argument("folders", metavar="RUN", nargs="+", type=pathlib.Path, help="folder of a run, or of several")
+    diagnose.add_argument("--json", action="store_true", help="print JSON for another program, a list of all runs")
+    diagnose.epilog = (
+        "A folder that is no run is told, and the others are judged all the same. Exit code: 3 where a run has "
+        "something severe, else 2 where a folder is no run, else 0."
+    )
     _add_folder(command("doctor", _doctor, "tell what is installed, what is missing and what to type"))
     return parser
 
@@ -600,17 +605,39 @@ def _terminated_like_interrupted():
 def _diagnose(arguments):
     from rnn_tutorial import diagnosis
 
-    with _user_input():
-        judged = []
-        for folder in diagnosis.runs(arguments.folder):
+    code, listed = 0, []
+    for folder in _runs(arguments.folders):
+        try:
             run_data = diagnosis.read(folder)
-            judged.append((run_data, diagnosis.diagnose(run_data)))
-    if arguments.json:
-        print(json.dumps([_as_json(*one) for one in judged], indent=2, ensure_ascii=False))
-    else:
-        for run_data, findings in judged:
+        except ValueError as error:
+            code = max(code, _complain(str(error), 2, arguments))
+            continue
+        findings = diagnosis.diagnose(run_data)
+        code = max(code, 3 * any(finding.severity == "severe" for finding in findings))
+        if arguments.json:
+            listed.append(_as_json(run_data, findings))
+        else:
             _print_findings(run_data, findings)
-    return 3 if any(finding.severity == "severe" for _, findings in judged for finding in findings) else 0
+    if listed:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+    return code
+
+
+def _runs(folders):
+    """Each run in the folders once; a folder without any as it is."""
+    from rnn_tutorial import diagnosis
+
+    seen = set()
+    for folder in folders:
+        try:
+            found = diagnosis.runs(folder)
+        except ValueError:  # Whoever reads it will say why.
+            yield folder
+            continue
+        for run in found:
+            if os.path.realpath(run) not in seen:
+                seen.add(os.path.realpath(run))
+                yield run
 
 
 def _as_json(run_data, findings):
@@ -628,21 +655,28 @@ def _as_json(run_data, findings):
 
 def _print_findings(run_data, findings):
     count = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "nothing found"
-    print(f"{run_data.name}: {count}")
+    print(f"{_line(run_data.name)}: {count}")
     for problem in run_data.problems:
-        print(f"  {problem}")
+        print(f"  {_line(problem)}")
     rows = [("severity", "rule", "layer", "epochs", "tab", "tag")] if findings else []
     for finding in findings:
         first, last = finding.epochs
         epochs = str(first) if first == last else f"{first}-{last}"
-        rows.append((finding.severity, finding.rule, finding.layer or "-", epochs, finding.tab, finding.tag))
+        row = finding.severity, finding.rule, finding.layer or "-", epochs, finding.tab, finding.tag
+        rows.append(tuple(map(_line, row)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         if number:
             finding = findings[number - 1]
-            print(f"    {finding.cause}\n    {finding.advice}")
+            print(f"    {_line(finding.cause)}\n    {_line(finding.advice)}")
     print()
+
+
+def _line(text):
+    """A text as it can be printed on one line: names of layers come from a file, and may be anything."""
+    shown = text if text.isprintable() else repr(text)[1:-1]
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}..."
 
 
 # doctor

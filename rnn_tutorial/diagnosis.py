@@ -6,17 +6,17 @@ on sick runs with `benchmarks/diagnosis.py`, whose results stand in the README. 
 from its event files.
 """
 
+import contextlib
 import dataclasses
-import json
 import math
 import os
 import pathlib
+import reprlib
 from typing import Any
 
 import numpy as np
-from tensorboard.util import tensor_util
 
-from rnn_tutorial import events
+from rnn_tutorial import events, records
 
 SEVERITIES = ("severe", "warning", "note")
 # Keras' TensorBoard callback writes to these folders of a run.
@@ -24,6 +24,11 @@ _PARTS = {"train": "", "validation": "val_"}
 _PLUGIN = "rnn_tutorial"
 _VERSION = 1  # of what `callbacks.probe` writes
 Curve = dict[int, float]
+# To a rule, the ratio of two numbers at the ends of their range is infinite, and that is worth no warning.
+_may_overflow = np.errstate(all="ignore")
+_short = reprlib.Repr()
+_short.maxstring = 100
+_quote = _short.repr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +90,7 @@ class RunData:
     def add(self, kind, tag, step, value):
         """Take what was recorded, as `events.Run` tells its listeners: kind is the name of one of the attributes."""
         if kind == "blobs":
-            header = json.loads(value[0])
-            value = header, np.frombuffer(value[1], header["dtype"]).reshape(header["shape"])
-            if len(header["names"]) != len(value[1]):
-                raise ValueError(header)
+            value = records.frame(value)
         series = getattr(self, kind).setdefault(tag, {})
         if not self.keeps_all and kind != "scalars" and len(series) > 1:
             del series[max(series)]
@@ -98,6 +100,7 @@ class RunData:
 # Rules. Each may be called with curves of any origin.
 
 
+@_may_overflow
 def nan(loss, nonfinite_batches=None, *, name="loss"):
     """NaN or infinity in the loss or in a gradient.
 
@@ -131,6 +134,7 @@ def nan(loss, nonfinite_batches=None, *, name="loss"):
     )
 
 
+@_may_overflow
 def exploding(loss, norm=None, clipped_batches=None, *, loss_growth=2.0, norm_growth=100.0):
     """The loss leaves where it began upwards, or the gradient grows a hundredfold.
 
@@ -170,6 +174,7 @@ def exploding(loss, norm=None, clipped_batches=None, *, loss_growth=2.0, norm_gr
     )
 
 
+@_may_overflow
 def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, learned=0.1):
     """The gradient dies on its way back through time.
 
@@ -209,6 +214,7 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
     )
 
 
+@_may_overflow
 def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epochs=5, first_epoch=0.7, right=0.9):
     """The training loss stays where it began.
 
@@ -247,6 +253,7 @@ def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epo
     )
 
 
+@_may_overflow
 def oscillating(loss, *, rise=0.1, share=0.25, left=0.05, least_epochs=8):
     """The training loss goes up and down.
 
@@ -281,6 +288,7 @@ def oscillating(loss, *, rise=0.1, share=0.25, left=0.05, least_epochs=8):
     )
 
 
+@_may_overflow
 def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     """The validation loss gets worse while the training loss gets better.
 
@@ -303,7 +311,7 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     if train_best is None or train_last is None or best > len(values) - 3 or not values[best] >= 0:
         return None
     rise = last - values[best]
-    if rise <= worse * values[best] or rise <= share * (values[0] - values[best]) or train_last >= 0.95 * train_best:
+    if rise <= worse * values[best] or rise <= share * (values[0] - values[best]) or not train_last < 0.95 * train_best:
         return None
     return Finding(
         "warning",
@@ -320,6 +328,7 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
     )
 
 
+@_may_overflow
 def underfitting(loss, *, done=0.5, still=0.1, learned=0.1, least_epochs=5):
     """Training ends while the loss is still high and still falling.
 
@@ -354,6 +363,7 @@ def underfitting(loss, *, done=0.5, still=0.1, learned=0.1, least_epochs=5):
     )
 
 
+@_may_overflow
 def saturated(shares, *, share=0.9, early=3):
     """Gates, candidate or tanh stand at their flat ends, where hardly any gradient gets through.
 
@@ -395,6 +405,7 @@ def saturated(shares, *, share=0.9, early=3):
     )
 
 
+@_may_overflow
 def dead_units(states, *, smallest=1e-3, share=0.5):
     """Units whose state is zero whatever is read.
 
@@ -424,6 +435,7 @@ def dead_units(states, *, smallest=1e-3, share=0.5):
     )
 
 
+@_may_overflow
 def spectral_radius(radius, *, low=0.3, high=1.5):
     """The recurrent kernel of a simple cell shrinks or stretches what it is given.
 
@@ -453,6 +465,7 @@ def spectral_radius(radius, *, low=0.3, high=1.5):
     )
 
 
+@_may_overflow
 def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.3, learned=0.1):
     """Steps that are too long or too short for the weight they move.
 
@@ -487,6 +500,7 @@ def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.3, learned=0.1):
     )
 
 
+@_may_overflow
 def frozen(updates, histograms=None):
     """A weight that does not move, or is all zero.
 
@@ -520,6 +534,7 @@ def frozen(updates, histograms=None):
     )
 
 
+@_may_overflow
 def initial_variance(histogram, epoch=0, *, factor=5.0):
     """A kernel begins with numbers that are far too large or too small.
 
@@ -534,7 +549,7 @@ def initial_variance(histogram, epoch=0, *, factor=5.0):
     """
     counts = histogram[:, 2]
     number = counts.sum()
-    if number < 2 or not histogram[:, :2].any():
+    if number < 2 or not histogram[:, :2].any() or not np.isfinite(histogram).all():
         return None
     centres = histogram[:, :2].mean(axis=1)
     deviation = float(np.sqrt((counts * centres**2).sum() / number))
@@ -555,6 +570,7 @@ def initial_variance(histogram, epoch=0, *, factor=5.0):
     )
 
 
+@_may_overflow
 def overtrained(val_loss, *, share=0.5, least_epochs=10):
     """The best epoch is long past.
 
@@ -586,6 +602,7 @@ def overtrained(val_loss, *, share=0.5, least_epochs=10):
     )
 
 
+@_may_overflow
 def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02, least_epochs=5):
     """The network does far better on the validation data than on what it learned.
 
@@ -621,6 +638,7 @@ def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02, least_epochs=5
     )
 
 
+@_may_overflow
 def copies_last_input(likeness, *, threshold=0.6):
     """The forecast is the last value that was read.
 
@@ -677,6 +695,7 @@ WHILE_TRAINING = tuple(
 )
 
 
+@_may_overflow
 def likeness_to_last_input(answers, truth, last_input):
     """Whether forecasts are nearer to the last input than to the truth: ‖a - y‖ / (‖a - y‖ + ‖a - last input‖).
 
@@ -699,6 +718,7 @@ def likeness_to_last_input(answers, truth, last_input):
     return likeness if follows else min(likeness, 0.5)
 
 
+@_may_overflow
 def fall(loss):
     """The part of its first value by which a loss has fallen, by the median of the last quarter; None if not known."""
     _, values = _finite(loss)
@@ -831,7 +851,8 @@ def _at(finding, layer):
     """A finding of one layer, or of one weight, with its whole tag."""
     if finding is None:
         return None
-    tag = finding.tag.format(layer=layer) if "{" in finding.tag else f"{finding.tag}/{layer}"
+    has_place = "{layer}" in finding.tag
+    tag = finding.tag.replace("{layer}", layer) if has_place else f"{finding.tag}/{layer}"
     return dataclasses.replace(finding, layer=layer, tag=tag)
 
 
@@ -876,12 +897,12 @@ def runs(folder):
         ValueError: There is no such folder, or no event file in it.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ValueError(f"folder must be that of a run or of several, received {str(folder)!r}, which is none")
     found = set()
-    for here, _, files in os.walk(folder):
-        if any(map(_is_event_file, files)):
-            path = pathlib.Path(here)
+    for here, *_ in os.walk(folder):
+        path = pathlib.Path(here)
+        if _event_files(path):
             found.add(path.parent if _is_part(path) and path != folder else path)
     if not found:
         raise ValueError(f"folder must hold event files (*tfevents*), or folders with such; {str(folder)!r} holds none")
@@ -891,7 +912,7 @@ def runs(folder):
 def read(folder):
     """Read what a run has recorded: one of this package, or one of Keras' own TensorBoard callback.
 
-    A file that breaks off, or is damaged, is read up to there; `problems` says so.
+    What is damaged is left out, and `problems` says so; a file that breaks off is read up to there.
 
     Args:
         folder: Folder of the run.
@@ -911,64 +932,86 @@ def read(folder):
     for part in (".", *_PARTS):
         if part != "." and not _is_part(folder / part):
             continue
-        files = [path for path in (folder / part).glob("*tfevents*") if _is_event_file(path.name)]
+        files = _event_files(folder / part)
         if not files:
             continue
-        # As TensorBoard: the newest; our own before any other's.
-        newest = max(files, key=lambda path: (path.name.endswith(events.SUFFIX), path.stat().st_mtime, path.name))
         if len(files) > 1:
-            run_data.problems.append(f"{folder / part} holds {len(files)} event files; only {newest.name} was read")
-        _read_file(newest, part, run_data)
+            run_data.problems.append(f"{folder / part} holds {len(files)} event files; only {files[-1].name} was read")
+        _read_file(files[-1], part, run_data)
     return run_data
 
 
 def _is_part(path):
     """Whether a folder is that of Keras for one half of a run, and not a whole run that is called so."""
-    return path.name in _PARTS and not any((path / part).is_dir() for part in _PARTS)
+    return path.name in _PARTS and not any(os.path.isdir(path / part) for part in _PARTS)
 
 
-def _is_event_file(name):
-    return "tfevents" in name and not name.endswith((".profile-empty", ".unfinished"))
+def _event_files(folder):
+    """The event files of a folder. Last is the one to read: as in TensorBoard the newest, but ours before any other."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:  # The folder may be gone, or not to be read.
+        for entry in entries:
+            is_named_so = "tfevents" in entry.name and not entry.name.endswith((".profile-empty", ".unfinished"))
+            with contextlib.suppress(OSError):
+                if is_named_so and entry.is_file():  # A folder, a pipe or a dead link may be named so, too.
+                    found.append((entry.name.endswith(events.SUFFIX), entry.stat().st_mtime, entry.name))
+    return [folder / name for *_, name in sorted(found)]
 
 
 def _read_file(path, part, run_data):
     plugins: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    empty = True
+    is_empty = True
     try:
         for event in events.read(path):
-            empty = False
+            is_empty = False
             for value in event.summary.value:
                 # A tag's first value says which plugin reads it.
                 about = value.metadata.plugin_data
                 if value.tag not in plugins and about.plugin_name == _PLUGIN and not _is_known(about.content):
                     left_out[value.tag] = "is of another version of this package"
-                plugin = plugins.setdefault(value.tag, about.plugin_name)
+                plugin = plugins.setdefault(value.tag, about.plugin_name or _usual_plugin(value))
                 if left_out.get(value.tag, "").startswith("is "):
                     continue
                 try:
                     _take(value, plugin, event.step, part, run_data)
-                except (ValueError, KeyError, IndexError, TypeError):
+                except ValueError:
                     left_out[value.tag] = f"has a damaged value at step {event.step}"
     except events.BrokenFileError as error:
         run_data.problems.append(str(error))
-    if empty:
-        run_data.problems.append(f"{path} holds no whole record; either nothing is written yet, or it is no event file")
-    run_data.problems += [f"{tag!r} {what}, which was left out" for tag, what in left_out.items()]
+    else:
+        if is_empty:
+            run_data.problems.append(
+                f"{path} holds no whole record; either nothing is written yet, or it is no event file"
+            )
+    run_data.problems += [f"{_quote(tag)} {what}, which was left out" for tag, what in left_out.items()]
 
 
 def _is_known(content):
     """Whether a tag's metadata are of the version that is read here."""
     try:
-        return json.loads(content)["v"] == _VERSION
-    except (ValueError, KeyError, TypeError):
+        return records.whole(records.metadata(content).get("v")) == _VERSION
+    except ValueError:
         return False
 
 
+def _usual_plugin(value):
+    """Who reads a tag whose first value, which says so, is lost."""
+    if value.tag.startswith("rnn/"):
+        return _PLUGIN
+    if value.tag.startswith(("weights/", "gradients/")):
+        return "histograms"
+    is_number = records.is_numeric(value.tensor) and not value.tensor.tensor_shape.dim
+    return "scalars" if is_number else ""
+
+
 def _take(value, plugin, step, part, run_data):
+    """Take one value into the data of a run; ValueError where it is damaged."""
     tag = value.tag
+    if step < 0:
+        raise ValueError(f"step must be at least 0, received {step}")
     if plugin == "scalars" or value.HasField("simple_value"):
-        number = value.simple_value if value.HasField("simple_value") else _array(value).item()
+        number = value.simple_value if value.HasField("simple_value") else records.array(value.tensor).item()
         if tag.startswith("epoch_"):  # Keras' folder `train` may also be asked for alone.
             tag = _PARTS.get(part, "") + tag.removeprefix("epoch_")
         elif part != ".":
@@ -977,15 +1020,11 @@ def _take(value, plugin, step, part, run_data):
     elif plugin == "histograms":
         if tag.endswith("/histogram"):  # as Keras' own callback calls a weight
             tag = f"weights/{tag.removesuffix('/histogram')}"
-        run_data.add("histograms", tag, step, _array(value))
+        run_data.add("histograms", tag, step, records.histogram(value.tensor))
     elif plugin == _PLUGIN and value.tensor.string_val:
         run_data.add("blobs", tag, step, value.tensor.string_val)
     elif plugin == _PLUGIN:
-        array = _array(value)
+        array = records.array(value.tensor)
         if array.ndim != 1:
-            raise ValueError(array.shape)
+            raise ValueError(f"an array must have one axis, received shape {array.shape}")
         run_data.add("tensors", tag, step, array)
-
-
-def _array(value):
-    return tensor_util.make_ndarray(value.tensor)

@@ -20,6 +20,7 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 
 from rnn_tutorial import checks, quiet
@@ -44,33 +45,63 @@ def is_taken(log_dir):
 
 
 class BrokenFileError(ValueError):
-    """An event file that breaks off in the middle of a record, or holds something else."""
+    """An event file that holds damaged records, breaks off in the middle of one, or cannot be read."""
 
 
 def read(path):
     """Read the events of a file, without TensorFlow.
 
-    TensorBoard's own reader imports TensorFlow where there is one, and stops silently where a file breaks off.
+    TensorBoard's own reader imports TensorFlow where there is one, and stops silently at a damaged record.
 
     Args:
         path: Path of an event file.
 
     Yields:
-        TensorBoard's `Event` messages.
+        TensorBoard's `Event` messages. A damaged record costs itself only, as long as its length is as it was written.
 
     Raises:
-        BrokenFileError: After the last event that is whole, where something else follows.
+        BrokenFileError: After the last event that can be read, where records were damaged or something else follows;
+            at once where there is no file that can be read.
     """
-    with open(path, "rb") as file:
-        number = 0
-        while head := file.read(12):
-            length = struct.unpack("<Q", head[:8])[0] if head[8:] == _checksum(head[:8]) else None
-            # A length that is not read as it was written may be anything, also more than there is memory.
-            content = b"" if length is None else file.read(length)
-            if length is None or len(content) < length or file.read(4) != _checksum(content):
-                raise BrokenFileError(f"{path} breaks off after {number} whole records; they were read")
-            number += 1
-            yield event_pb2.Event.FromString(content)
+    if not os.path.isfile(path):  # Opening a pipe would wait for somebody who writes to it.
+        raise BrokenFileError(f"{path} is no file")
+    whole = damaged = 0
+    try:
+        with open(path, "rb") as file:
+            while head := file.read(12):
+                content = _content(file, head)
+                if content is None:
+                    raise BrokenFileError(f"{path} breaks off after {whole} whole records; they were read")
+                event = _event(content, file.read(4))
+                if event is None:
+                    damaged += 1
+                else:
+                    whole += 1
+                    yield event
+    except OSError as error:
+        raise BrokenFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    if damaged:
+        raise BrokenFileError(f"{path} holds {damaged} damaged and {whole} whole records; the whole ones were read")
+
+
+def _content(file, head):
+    """The content of the record that begins with `head`; None where the file has no such record."""
+    if len(head) < 12 or head[8:] != _checksum(head[:8]):
+        return None
+    (length,) = struct.unpack("<Q", head[:8])
+    # Also a length with the right checksum may be more than there is memory.
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    return file.read(length) if length <= left - 4 else None
+
+
+def _event(content, checksum):
+    """The event that a record holds; None where the record is damaged."""
+    if checksum != _checksum(content):
+        return None
+    try:
+        return event_pb2.Event.FromString(content)
+    except (DecodeError, ValueError):  # ValueError: text that is no UTF-8, to protobuf in pure Python
+        return None
 
 
 def _candidates(log_dir):

@@ -362,8 +362,14 @@ def exponential_smoothing(history, horizon):
 
     Raises:
         ValueError: The history has fewer than 10 months.
+        ImportError: statsmodels is missing or broken.
     """
-    from statsmodels.tsa.holtwinters import ExponentialSmoothing
+    try:
+        from statsmodels.tsa.holtwinters import ExponentialSmoothing
+    except Exception as error:  # A broken installation can raise anything.
+        raise ImportError(
+            f"exponential smoothing needs statsmodels: pip install statsmodels ({type(error).__name__}: {error})"
+        ) from error
 
     history = _checked(history)
     horizon = checks.integer("horizon", horizon, at_least=1)

@@ -1,6 +1,7 @@
 """The backend of the tab RNN, asked in process through TensorBoard's own application, with both of its loaders."""
 
 import json
+import os
 import shutil
 import struct
 import sys
@@ -17,8 +18,10 @@ from tensorboard.backend.event_processing import (
     plugin_event_accumulator,
 )
 from tensorboard.compat import tensorflow_stub
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
+from tensorboard.summary.writer import record_writer
 
 from rnn_tutorial import board, diagnosis, events
 from rnn_tutorial.board import arrays, plugin
@@ -56,6 +59,7 @@ def close_board(client):
 @pytest.fixture(scope="module", autouse=True)
 def without_tensorflow():
     """TensorBoard reads files by its own means, as where TensorFlow is not installed."""
+    assert compat.tf2.summary  # found now, and for the tests that come later in this process
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "tensorboard.compat.notf", types.ModuleType("notf"))
         for name, module in list(sys.modules.items()):
@@ -377,6 +381,132 @@ def test_while_a_run_is_written_and_after_it_is_gone(tmp_path, load_fast, record
     close_board(client)
 
 
+ABOUT = {"v": 1, "layer": "lstm", "cell": "LSTM", "units": 4}
+FLOW_ABOUT, STATES_ABOUT = (json.dumps({**ABOUT, "kind": kind}).encode() for kind in ("grad_flow", "states"))
+FRAME_HEADER = {"shape": [1, 2, 3], "dtype": "float16", "names": ["hidden"], "stride": [1, 1, 1]}
+
+
+def tensor(shape=(), dtype=types_pb2.DT_FLOAT, **content):
+    message = tensor_pb2.TensorProto(dtype=dtype, **content)
+    for size in shape:
+        message.tensor_shape.dim.add(size=size)
+    return message
+
+
+def parts(header, *more, shape=None):
+    blobs = [header if isinstance(header, bytes) else json.dumps(FRAME_HEADER | header).encode(), bytes(12), *more]
+    return tensor([len(blobs)] if shape is None else shape, types_pb2.DT_STRING, string_val=blobs)
+
+
+def add(path, *values):
+    """Add events with one value each, as they may stand in a damaged file: (tag, tensor, step, metadata)."""
+    with open(path, "ab") as file:
+        for tag, message, step, metadata in values:
+            value = summary_pb2.Summary.Value(tag=tag, tensor=message)
+            value.metadata.MergeFrom(metadata)
+            event = event_pb2.Event(wall_time=1.0, step=step, summary=summary_pb2.Summary(value=[value]))
+            record_writer.RecordWriter(file).write(event.SerializeToString())
+
+
+def metadata(content, data_class, plugin_name="rnn_tutorial"):
+    found = summary_pb2.SummaryMetadata(data_class=data_class)
+    found.plugin_data.plugin_name, found.plugin_data.content = plugin_name, content
+    return found
+
+
+ONES = np.ones(5, "float32")
+DAMAGED_FLOWS = {
+    "a size below zero": tensor([-5], tensor_content=ONES.tobytes()),
+    "too few": tensor([7], tensor_content=ONES.tobytes()),
+    "a fill beyond all memory": tensor([10**15], float_val=[1.0]),
+    "a fill of 80 MB": tensor([2 * 10**7], float_val=[1.0]),
+    "70 axes": tensor([1] * 70, tensor_content=ONES[:1].tobytes()),
+    "three axes": tensor([1, 5, 1], tensor_content=ONES.tobytes()),
+    "no axis": tensor(tensor_content=ONES[:1].tobytes()),
+    "strings": tensor([2], types_pb2.DT_STRING, string_val=[b"a", b"b"]),
+    "complex": tensor([2], types_pb2.DT_COMPLEX64, tensor_content=np.ones(2, "complex64").tobytes()),
+    "bool": tensor([2], types_pb2.DT_BOOL, tensor_content=b"\0\1"),
+    "quantised": tensor([5], types_pb2.DT_QINT8, tensor_content=b"12345"),
+    "a type of tomorrow": tensor([5], 99, tensor_content=ONES.tobytes()),
+    "beyond float32": tensor([2], types_pb2.DT_DOUBLE, tensor_content=np.array([1e300, -1e300]).tobytes()),
+}
+DAMAGED_FRAMES = {
+    "three parts": parts({}, b""),
+    "one part": tensor([1], types_pb2.DT_STRING, string_val=[json.dumps(FRAME_HEADER).encode()]),
+    "no part": tensor([0], types_pb2.DT_STRING),
+    "so many that they fill the memory": parts({}, shape=[10**10]),
+    "numbers": tensor([2], tensor_content=ONES[:2].tobytes()),
+    "nested deep": parts(b"[" * 100_000),
+    "infinity": parts(b'{"shape": [1e400, 2, 3], "dtype": "float16", "names": ["hidden"], "stride": [1, 1, 1]}'),
+    "no object": parts(b"null"),
+    "no UTF-8": parts(b"\xff\xfe\xfa"),
+    "names": parts({"names": [1]}),
+    "shape": parts({"shape": [1, -2, 3]}),
+    "dtype": parts({"dtype": "O"}),
+    "stride": parts({"stride": [1, 1, 10**30]}),
+    "stride that is a number": parts({"stride": 3}),
+    "no stride": parts({"stride": [1, 1, 0]}),
+}
+DAMAGED_METADATA = (b"", b"[" * 100_000, b"\xff\xfe\xfa", b"null", b'{"v": 1e400}', b'{"v": [1]}', b'{"v": true}')
+
+
+def test_whatever_is_damaged_is_left_out_or_told(tmp_path, load_fast):
+    """Never is it the server that fails; TensorBoard's loaders differ in what they hand over."""
+    for name, message in {**DAMAGED_FLOWS, **DAMAGED_FRAMES}.items():
+        with events.Run(tmp_path / name) as run:
+            run.tensor("rnn/lstm/grad_flow", ONES, 0, "rnn_tutorial", FLOW_ABOUT)
+            run.blobs("rnn/lstm/states", [*parts({}).string_val], 0, "rnn_tutorial", STATES_ABOUT)
+        if name in DAMAGED_FLOWS:
+            about = metadata(FLOW_ABOUT, summary_pb2.DATA_CLASS_TENSOR)
+            add(run.path, ("rnn/lstm/grad_flow", message, 1, about))
+            about = metadata(b"", summary_pb2.DATA_CLASS_SCALAR, "scalars")
+            add(run.path, ("saturation/lstm/input", message, 1, about))
+        else:
+            about = metadata(STATES_ABOUT, summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
+            add(run.path, ("rnn/lstm/states", message, 1, about))
+    for number, content in enumerate(DAMAGED_METADATA):
+        with events.Run(tmp_path / f"metadata {number}") as run:
+            run.tensor("rnn/lstm/grad_flow", ONES, 0, "rnn_tutorial", content)
+    names = {path.name for path in tmp_path.iterdir()}
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: {run["name"] for run in get(client, "runs")["runs"] if run["layers"]} == names)
+    for number in range(len(DAMAGED_METADATA)):
+        assert "it says nothing" in layers_of(client, f"metadata {number}")["lstm"]["problem"]
+    codes = {}
+    questions = [("flow", {"kind": "total"}), ("curve", {"kind": "total", "epoch": 1}), ("frames", {"kind": "states"})]
+    questions += [("frame", {"kind": "states", "epoch": epoch}) for epoch in (0, 1)]
+    for name in names:
+        for route, query in (*questions, ("saturation", {}), ("findings", {})):
+            answer = client.get(f"{ROUTES}/{route}", query_string={"run": name, "layer": "lstm", **query})
+            codes[name, route] = answer.status_code
+            assert answer.status_code in (200, 400, 404), (name, route, answer.get_data(as_text=True))
+            assert answer.status_code != 400 or "damaged" in answer.get_data(as_text=True)
+    assert codes["three axes", "flow"] == codes["strings", "flow"] == codes["beyond float32", "flow"] == 200
+    assert codes["too few", "flow"] == codes["a fill beyond all memory", "flow"] == 400
+    header, (table,) = get(client, "flow", run="three axes", layer="lstm", kind="total")
+    assert (header["last"], header["left_out"]) == ([0], 1)
+    np.testing.assert_array_equal(table, [ONES])
+    header, (table,) = get(client, "flow", run="beyond float32", layer="lstm", kind="total")
+    assert (header["last"], header["left_out"]) == ([0, 1], 0)
+    np.testing.assert_array_equal(table[1, :2], [np.inf, -np.inf])
+    assert {code for (_, route), code in codes.items() if route == "findings"} == {200}
+    close_board(client)
+
+
+def test_findings_of_a_folder_whose_files_come_and_go(tmp_path, record_layer, monkeypatch):
+    with events.Run(tmp_path / "run") as run:
+        record_layer(run)
+    client = open_board(tmp_path, "false")
+    wait_for(lambda: "lstm" in layers_of(client, "run"))
+    (tmp_path / "run" / "old.tfevents").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "run" / "tfevents_old").mkdir()
+    os.mkfifo(tmp_path / "run" / "pipe.tfevents")
+    expected = diagnosis.diagnose(diagnosis.read(tmp_path / "run"))
+    found = get(client, "findings", run="run")
+    assert found["note"] == ""
+    assert [one["rule"] for one in found["findings"]] == [one.rule for one in expected]
+
+
 def test_a_tag_that_is_known_before_its_data(logs, monkeypatch):
     """The plain Python loader fills its tables one after the other, while it is asked."""
     client = open_board(logs, "false")
@@ -416,6 +546,8 @@ def test_matrix_of_curves():
     assert epochs.tolist() == [1, 5]
     np.testing.assert_array_equal(table, [[2, 2, 2], [3, 3, np.nan]])  # of two at one epoch the later
     assert left_out == 1
+    epochs, table, left_out = arrays.matrix([-1, 0, 1], [np.ones(2), np.ones(arrays.LONGEST + 1), np.ones(2)])
+    assert (epochs.tolist(), table.tolist(), left_out) == ([1], [[1, 1]], 2)
     epochs, table, left_out = arrays.matrix([], [])
     assert (epochs.shape, table.shape, left_out) == ((0,), (0, 0), 0)
 

@@ -277,6 +277,22 @@ def test_without_scikit_learn(monkeypatch):
             digits.load(source)
 
 
+@pytest.mark.parametrize(
+    "error", ["ValueError('numpy.dtype size changed')", "OSError('libgomp')", "AttributeError('x')"]
+)
+def test_a_scikit_learn_that_cannot_be_imported(monkeypatch, tmp_path, error):
+    import sys
+
+    (tmp_path / "sklearn").mkdir()
+    (tmp_path / "sklearn" / "__init__.py").write_text(f"raise {error}")
+    for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    kind = error.partition("(")[0]
+    with pytest.raises(ImportError, match=f"pip install scikit-learn .{kind}: "):
+        digits.load("scikit-learn")
+
+
 def test_the_cache_is_where_keras_looks(monkeypatch, run_python, tmp_path):
     program = """
         from rnn_tutorial.data import digits

@@ -113,6 +113,49 @@ def test_without_nltk(nltk, capsys):
     assert "NLTK is not installed (pip install nltk)" in one_line(capsys)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        LookupError("Resource wordnet not found.\n  Please use the NLTK Downloader"),
+        AttributeError("module 'regex' has no attribute 'compile'"),
+        ValueError("numpy.dtype size changed"),
+        OSError("libssl.so: cannot open shared object file"),
+        ModuleNotFoundError("No module named 'regex'", name="regex"),
+        SyntaxError("invalid syntax"),
+        RuntimeError("odd"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("module", ["nltk", "nltk.corpus"])
+def test_an_nltk_that_cannot_be_imported(monkeypatch, capsys, error, module):
+    real = text.importlib.import_module
+
+    def import_module(name):
+        if name == module:
+            raise error
+        return types.SimpleNamespace() if name == "nltk" else real(name)
+
+    monkeypatch.setattr(text.importlib, "import_module", import_module)
+    assert text.sentences("brown") == text.sentences("python")
+    line = one_line(capsys)
+    assert f"NLTK cannot be imported ({type(error).__name__}: {str(error).splitlines()[0]})" in line
+    assert "pip install --upgrade nltk" in line
+
+
+def test_another_module_that_is_called_nltk(run_python):
+    """Such as a folder of this name where the program runs, which is an empty package to Python."""
+    printed = run_python(
+        """
+        import sys, types
+        sys.modules["nltk"] = types.ModuleType("nltk")
+        from rnn_tutorial.data import text
+        print(len(text.sentences("brown")) > 1000)
+        """
+    ).splitlines()
+    assert "NLTK cannot be imported (ModuleNotFoundError: No module named 'nltk.corpus'" in printed[0]
+    assert printed[1:] == ["True"]
+
+
 def test_without_network(nltk, capsys):
     fake = nltk(there=False, reachable=False)
     assert text.sentences("brown") == text.sentences("python")

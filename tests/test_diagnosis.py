@@ -8,10 +8,16 @@ import dataclasses
 import json
 import math
 import os
+import random
+import socket
+import struct
 
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing import event_file_loader
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
+from tensorboard.summary.writer import record_writer
 
 from rnn_tutorial import callbacks, cli, diagnosis, events, recurrent
 from rnn_tutorial.callbacks import HealthCheck, health
@@ -308,6 +314,44 @@ def test_the_spectral_radius_is_judged_of_simple_cells_alone(cell, is_simple):
     assert found == ["spectral_radius"] * is_simple
 
 
+EXTREMES = {
+    "one point": curve(1.0),
+    "none": {},
+    "not finite": curve(NAN, math.inf, -math.inf, NAN, math.inf, NAN, NAN, NAN, NAN, NAN),
+    "largest": curve(*[1.7e308, -1.7e308] * 6),
+    "smallest": curve(*[5e-324, 1.7e308] * 6),
+    "far away": {-(2**62): 1.0, 2**62: 2.0},
+    "zero": curve(*[0.0] * 12),
+}
+
+
+@pytest.mark.parametrize("loss", EXTREMES.values(), ids=EXTREMES)
+@pytest.mark.parametrize("other", EXTREMES.values(), ids=EXTREMES)
+def test_rules_take_any_curve_without_a_warning(loss, other):
+    values = np.array([[*loss.values()]])
+    ends = np.stack([values[0], values[0], np.abs(np.nan_to_num(values[0]))], axis=1)
+    found = [
+        diagnosis.nan(loss, other),
+        diagnosis.exploding(loss, other, other),
+        diagnosis.vanishing(loss, values[0], 0.0),
+        diagnosis.no_learning(loss, other, other),
+        diagnosis.oscillating(loss),
+        diagnosis.overfitting(loss, other),
+        diagnosis.underfitting(loss),
+        diagnosis.saturated({"{": loss, "\n": other}),
+        diagnosis.dead_units(values),
+        diagnosis.spectral_radius(loss),
+        diagnosis.update_ratio(loss, 0.0),
+        diagnosis.frozen(loss, {0: ends, 1: ends}),
+        diagnosis.initial_variance(ends),
+        diagnosis.overtrained(loss),
+        diagnosis.validation_too_good(loss, other),
+        diagnosis.copies_last_input(loss),
+    ]
+    assert len(found) == len(diagnosis.RULES)
+    assert all(one is None or str(one) for one in found)
+
+
 # Runs
 
 
@@ -579,6 +623,276 @@ def test_two_files_in_one_folder(tmp_path):
     assert "holds 2 event files" in run.problems[0]
 
 
+# Reading what is damaged
+
+
+def array(values, dtype=types_pb2.DT_FLOAT, shape=None, **content):
+    values = np.asarray(values, "float32")
+    message = tensor_pb2.TensorProto(dtype=dtype, **content or {"tensor_content": values.tobytes()})
+    for size in values.shape if shape is None else shape:
+        message.tensor_shape.dim.add(size=size)
+    return message
+
+
+def strings(*parts):
+    return tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=parts)
+
+
+def recorded(tag, tensor, plugin="", content=b"", step=1, **more):
+    """The bytes of an event with one value."""
+    value = summary_pb2.Summary.Value(tag=tag, tensor=tensor, **more)
+    value.metadata.plugin_data.plugin_name = plugin
+    value.metadata.plugin_data.content = content
+    return event_pb2.Event(step=step, summary=summary_pb2.Summary(value=[value])).SerializeToString()
+
+
+def add_records(path, *records):
+    with open(path, "ab") as file:
+        writer = record_writer.RecordWriter(file)
+        for record in records:
+            writer.write(record)
+
+
+FLOW, FRAME, KERNEL_TAG = "rnn/lstm/grad_flow", "rnn/lstm/states", "weights/lstm/kernel"
+HEADER = {"shape": [1, 1, 1], "dtype": "float16", "names": ["hidden"], "stride": [1, 1, 1]}
+DAMAGED = {
+    "a fill of 0.8 GB": recorded(FLOW, array(1.0, shape=(2 * 10**8,), float_val=[1.0])),
+    "a fill of 40 GB": recorded(FLOW, array(1.0, shape=(10**10,), float_val=[1.0])),
+    "a size below zero": recorded(FLOW, array([1.0], shape=(-1,))),
+    "70 axes": recorded(FLOW, array([1.0], shape=(1,) * 70)),
+    "two axes": recorded(FLOW, array(np.ones((2, 2)))),
+    "no axis": recorded(FLOW, array(1.0)),
+    "strings for numbers": recorded(FLOW, strings(b"1.0")),
+    "complex": recorded(FLOW, array([1.0, 2.0], types_pb2.DT_COMPLEX64, (1,))),
+    "bool": recorded(FLOW, array([1.0], types_pb2.DT_BOOL, (4,))),
+    "quantised": recorded(FLOW, array([1.0], types_pb2.DT_QINT8, (4,))),
+    "a type of tomorrow": recorded(FLOW, array([1.0], 99)),
+    "a step below zero": recorded(FLOW, array(np.ones(8)), step=-3),
+    "a frame of one part": recorded(FRAME, strings(json.dumps(HEADER).encode())),
+    "a frame of three parts": recorded(FRAME, strings(json.dumps(HEADER).encode(), b"12", b"")),
+    "a frame of no strings": recorded(FRAME, array([[1.0]])),
+    "a header nested deep": recorded(FRAME, strings(b"[" * 100_000, b"12")),
+    "a header with infinity": recorded(FRAME, strings(b'{"shape": [1e400, 1, 1]}', b"12")),
+    "a header that is no UTF-8": recorded(FRAME, strings(b"\xff\xfe\xfa", b"12")),
+    "names that are no strings": recorded(FRAME, strings(json.dumps(HEADER | {"names": [1]}).encode(), b"12")),
+    "a shape below zero": recorded(FRAME, strings(json.dumps(HEADER | {"shape": [1, -1, 1]}).encode(), b"12")),
+    "a frame of objects": recorded(FRAME, strings(json.dumps(HEADER | {"dtype": "O"}).encode(), b"12")),
+    "a histogram of 3": recorded(KERNEL_TAG, array(np.ones(3)), "histograms"),
+    "a histogram of 4 columns": recorded(KERNEL_TAG, array(np.ones((3, 4))), "histograms"),
+    "a histogram with a negative count": recorded(KERNEL_TAG, array([[0, 1, -1]]), "histograms"),
+    "a histogram with NaN for a count": recorded(KERNEL_TAG, array([[0, 1, NAN]]), "histograms"),
+    "a histogram of strings": recorded(KERNEL_TAG, strings(b"1", b"2", b"3"), "histograms"),
+    "a number of two": recorded("clipped_batches", array([1.0, 2.0]), "scalars"),
+    "a number that is a string": recorded("clipped_batches", strings(b"1.5"), "scalars"),
+    "a number that is complex": recorded("clipped_batches", array([1, 2], types_pb2.DT_COMPLEX64, ()), "scalars"),
+    "an empty tag": recorded("", strings(b"a", b"b"), "rnn_tutorial", b'{"v": 1}'),
+    "a tag of a megabyte": recorded("x" * 2**20, strings(b"a"), "rnn_tutorial", b'{"v": 1}'),
+    "a tag of two lines": recorded("a\nb", strings(b"a"), "rnn_tutorial", b'{"v": 1}'),
+    **{
+        f"metadata {content[:12]!r}": recorded("rnn/new/grad_flow", array(np.ones(8)), "rnn_tutorial", content)
+        for content in (
+            b"",
+            b"[" * 100_000,
+            b"\xff\xfe\xfa",
+            b'{"v": 1e400}',
+            b'{"v": [1]}',
+            b'{"v": true}',
+            b"[1]",
+            b"1",
+        )
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory, record_layer):
+    """A run whose gradient vanishes, and whose loss does not fall: what has to be found beside any damage."""
+    with events.Run(tmp_path_factory.mktemp("sick") / "run") as run:
+        record_layer(run, epochs=range(5), time=8)
+        for epoch in range(5):
+            run.scalar("epoch_loss", FLAT[epoch], epoch)
+            run.scalar("gradient_flow_ratio/lstm", 1e-9, epoch)
+            run.histogram("weights/lstm/kernel", KERNEL, epoch)
+    return run.path
+
+
+@pytest.fixture
+def a_copy(sick, tmp_path):
+    path = tmp_path / "logs" / "damaged" / sick.name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(sick.read_bytes())
+    return path
+
+
+SICK = {"no_learning", "vanishing"}
+
+
+def rules_of(folder):
+    return {finding.rule for finding in diagnosis.diagnose(diagnosis.read(folder))}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_value_costs_itself(name, a_copy, capsys):
+    """It is told in one short line; all that is beside it is read, and other runs are judged."""
+    before = diagnosis.read(a_copy.parent)
+    add_records(a_copy, DAMAGED[name], recorded("later", array(2.0), "scalars"))
+    run = diagnosis.read(a_copy.parent)
+    (problem,) = run.problems
+    assert "damaged value at step" in problem or "another version" in problem
+    assert len(problem) < 200
+    assert run.scalars.pop("later") == {1: 2.0}
+    assert run.scalars == before.scalars
+    for kind in ("histograms", "tensors", "blobs"):
+        read, expected = getattr(run, kind), getattr(before, kind)
+        assert {tag: list(series) for tag, series in read.items()} == {
+            tag: list(series) for tag, series in expected.items()
+        }
+    assert rules_of(a_copy.parent) >= SICK
+    by_hand(a_copy.parents[1] / "other", {**FALLING, 12: NAN})
+    assert cli.main(["diagnose", str(a_copy.parents[1])]) == 3
+    printed = capsys.readouterr().out
+    assert " no_learning " in printed
+    assert " nan " in printed
+
+
+def test_the_first_record_of_a_tag_says_what_the_tag_is_and_may_be_lost(a_copy):
+    whole = diagnosis.read(a_copy.parent)
+    records = list(event_file_loader.RawEventFileLoader(str(a_copy)).Load())
+    seen = set()
+    a_copy.write_bytes(b"")
+    for record in records:
+        tags = {value.tag for value in event_pb2.Event.FromString(record).summary.value}
+        add_records(a_copy, record if tags <= seen else b"\xff\xff")
+        seen |= tags
+    run = diagnosis.read(a_copy.parent)
+    assert run.problems == [f"{a_copy} holds 12 damaged and 49 whole records; the whole ones were read"]
+    for kind in ("scalars", "histograms", "tensors", "blobs"):
+        read, expected = getattr(run, kind), getattr(whole, kind)
+        assert {tag: list(series) for tag, series in read.items()} == {
+            tag: list(series)[1:] for tag, series in expected.items()
+        }
+
+
+def test_numbers_of_one_element_are_numbers(tmp_path):
+    path = tmp_path / "x.tfevents"
+    add_records(path, recorded("a", array([3.0]), "scalars"), recorded("b", array([[4.0]]), "scalars"))
+    assert diagnosis.read(tmp_path).scalars == {"a": {1: 3.0}, "b": {1: 4.0}}
+
+
+def test_gates_of_any_name(tmp_path):
+    """A name that Python would take for a place in a format."""
+    for gate in ("{", "{0}", "{gate}", "{layer}", "a\nb"):
+        with events.Run(tmp_path / "run") as run:
+            for epoch in range(3):
+                run.scalar(f"saturation/lstm/{gate}", 1.0, epoch)
+        (finding,) = diagnosis.diagnose(diagnosis.read(run.log_dir))
+        assert finding.layer == "lstm"
+
+
+def test_histograms_of_weights_that_are_nan(tmp_path):
+    """TensorFlow writes NaN for their edges; that is no damage, and no ground to judge their variance."""
+    path = tmp_path / "x.tfevents"
+    table = [[NAN, NAN, 0.0], [NAN, math.inf, 5.0]]
+    add_records(path, recorded(KERNEL_TAG, array(table), "histograms", step=0))
+    run = diagnosis.read(tmp_path)
+    assert run.problems == []
+    np.testing.assert_array_equal(run.histograms[KERNEL_TAG][0], table)
+    assert diagnosis.diagnose(run) == []
+
+
+def test_what_is_called_like_an_event_file_and_is_none(a_copy):
+    """Nobody waits for a pipe; what stands beside the event file is not read in its place."""
+    folder = a_copy.parent
+    before = diagnosis.read(folder)
+    (folder / "tfevents_old").mkdir()
+    os.mkfifo(folder / "x.tfevents")
+    (folder / "gone.tfevents.rnn_tutorial").symlink_to(folder / "nowhere")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(folder / "y.tfevents"))
+        run = diagnosis.read(folder)
+    assert run.problems == []
+    assert run.scalars == before.scalars
+    os.mkfifo(folder.with_name("pipe.tfevents"))
+    (folder.with_name("later") / "tfevents").mkdir(parents=True)
+    assert diagnosis.runs(folder.parent) == [folder]
+    a_copy.unlink()
+    with pytest.raises(ValueError, match="folder must hold event files"):
+        diagnosis.runs(folder.parent)
+
+
+def test_a_file_that_vanishes_or_may_not_be_read(a_copy, monkeypatch):
+    def gone(*arguments):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "open", gone, raising=False)
+        run = diagnosis.read(a_copy.parent)
+    assert run.problems == [f"{a_copy} cannot be read: No such file or directory"]
+    assert diagnosis.diagnose(run) == []
+
+
+def mutated(record, chance):
+    """An event with one of its parts changed; bytes of anything where that is no event any more."""
+    numbers = [0, 1, -1, 2, 3, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63)]
+    texts = ["", "a\nb", "{", "rnn//states", FLOW, FRAME, "epoch_loss", "weights/x/kernel", "saturation/lstm/{0}"]
+    pieces = [b"", b"[" * 100_000, b"null", b'{"v": 1e400}', b'{"v": 1}', b"\xff\xfe", json.dumps(HEADER).encode()]
+    event = event_pb2.Event.FromString(record)
+    if not event.summary.value:
+        return chance.randbytes(30)
+    value = event.summary.value[0]
+    tensor, about = value.tensor, value.metadata.plugin_data
+    change = chance.randrange(9)
+    if change == 0:
+        event.step = chance.choice(numbers)
+    elif change == 1:
+        event.wall_time = math.nan
+    elif change == 2:
+        value.tag = chance.choice(texts)
+    elif change == 3:
+        tensor.dtype = chance.choice(types_pb2.DataType.values())
+    elif change == 4:
+        tensor.tensor_shape.dim.add(size=chance.choice(numbers))
+    elif change == 5:
+        del tensor.tensor_shape.dim[chance.randrange(3) :]
+    elif change == 6:
+        about.content = chance.choice(pieces)
+    elif change == 7:
+        tensor.string_val[:] = chance.choices(pieces, k=chance.randrange(4))
+    else:
+        about.plugin_name = chance.choice(["scalars", "histograms", "rnn_tutorial", "images"])
+    return event.SerializeToString()
+
+
+def damage(records, chance):
+    """The bytes of an event file in which some records are not as they were, their checksums right."""
+    records = list(records)
+    for place in chance.sample(range(len(records)), chance.choice([1, 2, 10])):
+        flipped = bytearray(records[place])
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        records[place] = chance.choice([mutated(records[place], chance), bytes(flipped), records[place][:-5], b""])
+    content = b""
+    for record in records:
+        head = struct.pack("<Q", len(record))
+        parts = head, struct.pack("<I", record_writer.masked_crc32c(head))
+        content += b"".join(parts) + record + struct.pack("<I", record_writer.masked_crc32c(record))
+    return content[: chance.choice([None, None, -7, len(content) // 2])]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_a_file_holds_the_rest_is_judged(a_copy, seed, capsys):
+    """Bits that flip, records that end early, parts that change their kind: nothing is raised, or warned of."""
+    chance = random.Random(seed)
+    records = list(event_file_loader.RawEventFileLoader(str(a_copy)).Load())
+    by_hand(a_copy.parent, {**FALLING, 12: NAN})
+    for _ in range(20):
+        a_copy.write_bytes(damage(records, chance))
+        run = diagnosis.read(a_copy.parent)
+        assert all("\n" not in problem and len(problem) < 400 for problem in run.problems)
+        assert "nan" in {finding.rule for finding in diagnosis.diagnose(run)}
+        assert cli.main(["diagnose", str(a_copy.parent), *["--json"] * chance.randrange(2)]) == 3
+    assert capsys.readouterr().err == ""
+
+
 # The command
 
 
@@ -597,3 +911,45 @@ def test_the_command_judges_each_run(tmp_path, capsys):
     assert run["run"] == str(tmp_path / "sick")
     assert (run["findings"][0]["rule"], run["findings"][0]["epochs"]) == ("nan", [12, 12])
     assert cli.main(["diagnose"]) == 2
+
+
+def test_the_command_takes_several_folders(tmp_path, capsys):
+    healthy, sick = by_hand(tmp_path / "healthy"), by_hand(tmp_path / "logs" / "sick", {**FALLING, 12: NAN})
+    other = by_hand(tmp_path / "logs" / "other")
+    assert cli.main(["diagnose", str(healthy), str(tmp_path / "logs"), str(sick), f"{healthy}/."]) == 3
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if line.startswith("/")]  # each run once, in order
+    assert lines == [f"{healthy}: nothing found", f"{other}: nothing found", f"{sick}: 1 finding"]
+    assert cli.main(["diagnose", str(healthy), str(other), "--json"]) == 0
+    assert [run["run"] for run in json.loads(capsys.readouterr().out)] == [str(healthy), str(other)]
+
+
+def test_the_command_tells_a_wrong_folder_and_judges_the_others(tmp_path, capsys):
+    healthy, sick = by_hand(tmp_path / "healthy"), by_hand(tmp_path / "sick", {**FALLING, 12: NAN})
+    for code, folders in ((2, ["missing", healthy]), (3, ["missing", sick]), (3, [sick, "missing", "gone"])):
+        assert cli.main(["diagnose", *map(str, folders), "--json"]) == code
+        said = capsys.readouterr()
+        assert [run["run"] for run in json.loads(said.out)] == [str(folders[-1] if code == 2 else sick)]
+        errors = said.err.splitlines()
+        assert len(errors) == len(folders) - 1
+        assert errors[0].startswith(
+            "rnn-tutorial: error: folder must be that of a run or of several, received 'missing'"
+        )
+    assert cli.main(["diagnose", "missing", "a\0b", "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_the_command_prints_names_on_one_line(tmp_path, capsys):
+    """Names of layers come from the file."""
+    with events.Run(tmp_path / "run") as run:
+        for layer in ("a\nb\x1b[31m", "x" * 5000):
+            for gate in ("input", "candidate"):
+                run.scalar(f"saturation/{layer}/{gate}", 1.0, 0)
+    assert cli.main(["diagnose", str(tmp_path / "run")]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 2 * 3 + 1
+    assert any(r"a\nb\x1b[31m" in line for line in lines)
+    assert max(map(len, lines)) < 2500
+    assert cli.main(["diagnose", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Exit code: 3 where a run has something severe, else 2 where a folder is no run, else 0." in said

@@ -17,8 +17,9 @@ import pytest
 import tensorflow as tf
 from tensorboard import context
 from tensorboard.backend.event_processing import data_provider, event_accumulator, plugin_event_multiplexer
-from tensorboard.compat.proto import summary_pb2
+from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
+from tensorboard.summary.writer import record_writer
 
 from rnn_tutorial import events
 
@@ -502,6 +503,81 @@ def test_a_forgotten_run_closes_its_file(tmp_path, open_event_files):
     assert len(open_event_files(tmp_path)) == 1
     del run
     assert open_event_files(tmp_path) == []
+
+
+# What is damaged
+
+
+def seen_and_said(path):
+    """The steps of the events that can be read, and what is said of the others."""
+    steps = []
+    with pytest.raises(events.BrokenFileError) as caught:
+        steps.extend(event.step for event in events.read(path))
+    return steps, str(caught.value)
+
+
+def test_a_damaged_record_costs_itself(tmp_path):
+    """No message, a message cut short, text that is no UTF-8; a checksum that is not that of the content."""
+    path = tmp_path / "x.tfevents"
+    whole = [event_pb2.Event(step=step, file_version="v").SerializeToString() for step in (1, 2, 3)]
+    with open(path, "wb") as file:
+        writer = record_writer.RecordWriter(file)
+        for content in (whole[0], b"\xff\xff no event", whole[1], whole[1][:-1], b"\x1a\x01\xff", whole[2]):
+            writer.write(content)
+        file.flush()
+        assert seen_and_said(path) == (
+            [1, 2, 3],
+            f"{path} holds 3 damaged and 3 whole records; the whole ones were read",
+        )
+    content = bytearray(path.read_bytes())
+    content[12] ^= 1  # the first byte of the first event
+    path.write_bytes(content)
+    assert seen_and_said(path) == ([2, 3], f"{path} holds 4 damaged and 2 whole records; the whole ones were read")
+
+
+@pytest.mark.parametrize("length", [13, 2**31, 2**40, 2**63, 2**64 - 1])
+def test_a_length_beyond_the_end_of_the_file(tmp_path, length):
+    """With the right checksum: as much memory is not even asked for."""
+    path = tmp_path / "x.tfevents"
+    with open(path, "wb") as file:
+        writer = record_writer.RecordWriter(file)
+        writer.write(event_pb2.Event(step=1).SerializeToString())
+        head = struct.pack("<Q", length)
+        file.write(head + struct.pack("<I", record_writer.masked_crc32c(head)) + bytes(16))
+    assert seen_and_said(path) == ([1], f"{path} breaks off after 1 whole records; they were read")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    folder, pipe, door, link = (tmp_path / f"{name}.tfevents" for name in ("folder", "pipe", "door", "link"))
+    folder.mkdir()
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "nowhere")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(door))
+        for path in (folder, pipe, door, link, tmp_path / "missing", "/dev/zero"):
+            assert seen_and_said(path) == ([], f"{path} is no file")
+
+
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "x.tfevents"
+    path.write_bytes(b"")
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(events, "open", refuse, raising=False)
+    assert seen_and_said(path) == ([], f"{path} cannot be read: Permission denied")
+
+
+def test_a_file_that_grows_while_it_is_read(tmp_path):
+    with events.Run(tmp_path) as run:
+        found = []
+        for event in events.read(run.path):
+            found.append(event.step)
+            if len(found) < 5:
+                run.scalar("s", 1.0, len(found))
+                run.flush()
+    assert found == [0, 1, 2, 3, 4]
 
 
 # Runs do not collide

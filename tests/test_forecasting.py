@@ -559,6 +559,14 @@ def test_a_zero_takes_no_logarithm():
     assert forecasting.takes_logarithm(values) is False
 
 
+def test_without_statsmodels(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "statsmodels.tsa.holtwinters", None)
+    with pytest.raises(ImportError, match="exponential smoothing needs statsmodels: pip install statsmodels"):
+        forecasting.exponential_smoothing(TWELVE, 3)
+
+
 def test_exponential_smoothing_follows_line_and_season():
     t = np.arange(72)
     history = series(100 + 2 * t + 30 * np.cos(2 * np.pi * t / 12))

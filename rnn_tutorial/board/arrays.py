@@ -7,6 +7,8 @@ import numpy as np
 
 # The bytes of an answer begin with the header's length and the header; the arrays begin at a multiple of this.
 _ALIGNMENT = 4
+# Time steps of a curve. No network is trained on more at once, and of a damaged record the length may be anything.
+LONGEST = 2**17
 
 
 def matrix(steps, curves):
@@ -18,20 +20,21 @@ def matrix(steps, curves):
 
     Returns:
         Epochs (rows,) ascending, float32 (rows, time) with NaN where a curve ends early, and how many were left out
-        because they are no curves.
+        because they are no curves, or of no epoch.
     """
     rows = {}
     left_out = 0
     for step, curve in zip(steps, curves, strict=True):
-        if curve.ndim == 1 and curve.dtype.kind in "fiu":
+        if step >= 0 and curve.ndim == 1 and len(curve) <= LONGEST and curve.dtype.kind in "fiu":
             rows[step] = curve
         else:
             left_out += 1
     epochs = np.array(sorted(rows), dtype=np.int64)
     longest = max((len(curve) for curve in rows.values()), default=0)
     table = np.full((len(epochs), longest), np.nan, dtype=np.float32)
-    for number, epoch in enumerate(epochs.tolist()):
-        table[number, : len(rows[epoch])] = rows[epoch]
+    with np.errstate(over="ignore"):  # beyond float32 is infinite
+        for number, epoch in enumerate(epochs.tolist()):
+            table[number, : len(rows[epoch])] = rows[epoch]
     return epochs, table, left_out
 
 

@@ -1,6 +1,7 @@
 """The plugin's routes: what is recorded, a layer's flow, a frame of states or gates, findings, the page's files."""
 
 import collections
+import contextlib
 import json
 import math
 import pathlib
@@ -14,6 +15,7 @@ from tensorboard.backend import http_util
 from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 
+from rnn_tutorial import records
 from rnn_tutorial.board import NAME, arrays
 
 _STATIC = pathlib.Path(__file__).parent / "static"
@@ -39,6 +41,8 @@ _FLOWS = {"total": "grad_flow", "above": "grad_flow_above", "cell": "grad_flow_c
 _FRAMES = ("states", "gates")
 # All there are: TensorBoard has to be told a number.
 _ALL = 10**9
+# Parts of a frame, with room for what is damaged: TensorBoard makes a list of as many as the shape says.
+_MOST_PARTS = 100
 # A screen has no more points, and an answer no more numbers.
 _MOST_BINS = 4096
 # So many bytes of curves are kept from one question to the next.
@@ -153,16 +157,13 @@ class Plugin(base_plugin.TBPlugin):
             raise errors.NotFoundError(f"there is no frame of epoch {epoch}")
         blobs = [self._data.read_blob(question.context, blob_key=blob.blob_key) for blob in datum.values]
         try:
-            text, numbers = blobs
-            header = json.loads(text)
-            shape = [int(size) for size in header["shape"]]
-            values = np.frombuffer(numbers, "<f2").reshape(shape)
-            names, stride = [str(name) for name in header["names"]], [int(number) for number in header["stride"]]
-            if header["dtype"] != "float16" or not len(shape) == len(stride) == 3 or len(names) != shape[0]:
-                raise ValueError(header)
+            header, values = records.frame(blobs)
+            stride = [records.whole(number) for number in header["stride"]]
+            if len(stride) != values.ndim or not all(stride):
+                raise ValueError(stride)
         except (ValueError, KeyError, TypeError):
             raise errors.InvalidArgumentError(f"the frame of epoch {epoch} is damaged") from None
-        return _bytes({"epoch": epoch, "names": names, "stride": stride}, values)
+        return _bytes({"epoch": epoch, "names": header["names"], "stride": stride}, values)
 
     def _answer_saturation(self, question):
         """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}."""
@@ -183,7 +184,7 @@ class Plugin(base_plugin.TBPlugin):
             run_tag_filter=provider.RunTagFilter(runs=[run], tags=tags),
         )
         shares = {
-            tag.removeprefix(beginning): [[datum.step, datum.value] for datum in data if math.isfinite(datum.value)]
+            tag.removeprefix(beginning): [[datum.step, datum.value] for datum in data if _is_finite(datum.value)]
             for tag, data in (read.get(run, {}) if tags else {}).items()
         }
         return _json({"gates": shares})
@@ -197,8 +198,7 @@ class Plugin(base_plugin.TBPlugin):
         if not self._logdir or not folder.is_dir():
             return _json({"findings": [], "note": "The run's folder cannot be read from here."})
         with self._findings_lock:
-            files = [path for part in (".", "train", "validation") for path in (folder / part).glob("*tfevents*")]
-            now = [(str(path), path.stat().st_size) for path in sorted(files)]
+            now = _sizes(folder)
             if sum(size for _, size in now) > _LARGEST_TO_DIAGNOSE:
                 note = (
                     f"The run's files are large. On the command line: rnn-tutorial diagnose {shlex.quote(str(folder))}"
@@ -243,23 +243,24 @@ class Plugin(base_plugin.TBPlugin):
         if kind not in _FRAMES:
             raise errors.InvalidArgumentError(f"kind must be one of {', '.join(_FRAMES)}, received {kind!r}")
         tag = f"rnn/{layer}/{kind}"
-        read = self._data.read_blob_sequences(
-            question.context,
-            experiment_id=question.experiment,
-            plugin_name=NAME,
-            downsample=_ALL,
-            run_tag_filter=provider.RunTagFilter(runs=[run], tags=[tag]),
-        )
-        data = read.get(run, {}).get(tag)
-        if data is None:
+        chosen = {
+            "experiment_id": question.experiment,
+            "plugin_name": NAME,
+            "run_tag_filter": provider.RunTagFilter(runs=[run], tags=[tag]),
+        }
+        series = self._data.list_blob_sequences(question.context, **chosen).get(run, {}).get(tag)
+        if series is None:
             raise errors.NotFoundError(f"run {run!r} has no {tag!r}")
-        return data
+        if (series.max_length or 0) > _MOST_PARTS:
+            raise errors.InvalidArgumentError(f"{tag!r} is damaged: a frame says that it has {series.max_length} parts")
+        return self._data.read_blob_sequences(question.context, downsample=_ALL, **chosen).get(run, {}).get(tag, [])
 
 
 class _Data:
-    """TensorBoard's data provider, with nothing where its plain Python loader knows a tag before what belongs to it.
+    """TensorBoard's data provider, with two of its errors in our words.
 
-    That is a `KeyError` there, for the moment in which a file is being read.
+    Its plain Python loader knows a tag before what belongs to it, for the moment in which a file is being read: a
+    `KeyError` there, nothing here. What it cannot make arrays of is damaged.
     """
 
     def __init__(self, provider_):
@@ -273,6 +274,10 @@ class _Data:
                 return ask(*arguments, **named)
             except KeyError:
                 return {}
+            except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
+                raise errors.InvalidArgumentError(
+                    f"what is recorded is damaged, TensorBoard cannot read it ({type(error).__name__}: {error})"
+                ) from error
 
         return asked
 
@@ -337,10 +342,11 @@ def _file(name, kind):
 def _add_layer(layers, tag, series):
     """Take up in {name: layer} what a tag's metadata says."""
     try:
-        about = json.loads(series.plugin_content)
-        version = about["v"]
-        name, kind = str(about["layer"]), str(about["kind"])
-    except (ValueError, KeyError, TypeError):
+        about = records.metadata(series.plugin_content)
+    except ValueError:
+        about = {}
+    version, name, kind = records.whole(about.get("v")), about.get("layer"), about.get("kind")
+    if not isinstance(name, str) or not isinstance(kind, str):
         version = None
     if version != _VERSION:
         name, kind = tag.removeprefix("rnn/").rpartition("/")[0] or tag, ""
@@ -357,7 +363,7 @@ def _add_layer(layers, tag, series):
         return
     cell, units = about.get("cell"), about.get("units")
     layer["cell"] = cell if isinstance(cell, str) else None
-    layer["units"] = units if isinstance(units, int) else None
+    layer["units"] = records.whole(units)
     for flow, recorded in _FLOWS.items():
         if kind == recorded:
             layer["flows"] = sorted({*layer["flows"], flow}, key=list(_FLOWS).index)
@@ -369,6 +375,19 @@ def _is_part(run, found):
     """Whether a run is what Keras' own callback writes beside another one."""
     whole, _, part = run.replace("\\", "/").rpartition("/")
     return part in ("train", "validation") and (whole or ".") in found
+
+
+def _is_finite(value):
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _sizes(folder):
+    """Path and size of each event file of a run; what is gone in this moment has none."""
+    found = []
+    for path in sorted(path for part in (".", "train", "validation") for path in (folder / part).glob("*tfevents*")):
+        with contextlib.suppress(OSError):
+            found.append((str(path), path.stat().st_size))
+    return found
 
 
 def _diagnose(folder):

@@ -143,9 +143,9 @@ def _scikit_learn():
     try:
         from scipy import ndimage  # type: ignore[import-untyped]
         from sklearn import datasets  # type: ignore[import-untyped]
-    except ImportError as error:
+    except Exception as error:  # A broken installation can raise anything.
         raise ImportError(
-            f"the digits of scikit-learn need it installed: pip install scikit-learn ({error})"
+            f"the digits of scikit-learn need it installed: pip install scikit-learn ({type(error).__name__}: {error})"
         ) from error
     small = datasets.load_digits()
     # Cubic interpolation of a row is a matrix of its own, once from the left and once from the right; (24, 8).

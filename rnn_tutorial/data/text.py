@@ -258,23 +258,29 @@ def _brown():
     """The sentences of the Brown corpus, or None and the reason why not."""
     try:
         nltk = importlib.import_module("nltk")
-    except ImportError:
-        return None, "NLTK is not installed (pip install nltk)"
+        corpus = importlib.import_module("nltk.corpus")
+    except Exception as error:  # A broken installation can raise anything, too.
+        if isinstance(error, ImportError) and error.name in (None, "nltk"):
+            return None, "NLTK is not installed (pip install nltk)"
+        return None, f"NLTK cannot be imported ({_summary(error)}); pip install --upgrade nltk"
     try:
         try:
-            return _read_brown(nltk), None
+            return _read_brown(corpus), None
         except LookupError:  # NLTK's word for a corpus that is not there.
             reason = _fetch_brown(nltk)
-            return (None, reason) if reason else (_read_brown(nltk), None)
+            return (None, reason) if reason else (_read_brown(corpus), None)
     except Exception as error:  # A broken archive can raise anything, from zipfile, zlib or the reader.
         found = " and ".join(_places_of_brown(nltk)) or "its archive"
-        message = str(error).strip().partition("\n")[0]
-        return None, f"{found} cannot be read ({type(error).__name__}: {message}); delete it to have it fetched anew"
+        return None, f"{found} cannot be read ({_summary(error)}); delete it to have it fetched anew"
 
 
-def _read_brown(nltk):
-    corpus = importlib.import_module("nltk.corpus").brown
-    found = [[word.lower() for word in sentence] for sentence in corpus.sents()]
+def _summary(error):
+    """The kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _read_brown(corpus):
+    found = [[word.lower() for word in sentence] for sentence in corpus.brown.sents()]
     if not any(found):
         raise ValueError("there are no sentences in it")
     return found
