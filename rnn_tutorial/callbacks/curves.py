@@ -52,5 +52,5 @@ class LearningCurves(Observer):
         with self.drawing():
             png = figures.png(figures.curves(self.history, self.epochs))
             self.run.image("curves", png, self.epochs[-1])
-            self.run.save("curves.png", png)
+            self.save("curves.png", png)
         self._drawn = self.epochs[-1]
