@@ -40,12 +40,12 @@ class LearningCurves(Observer):
 
     def look(self, epoch, logs):
         """Draw, where a picture is due."""
-        if self.picture_due(epoch):
+        if self.history and self.picture_due(epoch):
             self._draw()
 
     def finish(self):
         """Draw the whole of training."""
-        if self.epochs and self._drawn != self.epochs[-1]:
+        if self.history and self._drawn != self.epochs[-1]:
             self._draw()
 
     def _draw(self):
