@@ -137,12 +137,11 @@ class Observer(keras.callbacks.Callback):
             self._guarded(function, *arguments)
 
     def _guarded(self, function, *arguments):
-        """Call a function; an error becomes a warning if it is the first one in this fit, and ends the looking."""
+        """Call a function; an error becomes one warning and ends the looking."""
         try:
             function(*arguments)
         except Exception as error:
-            if self._looking:
-                self._stop(error)
+            self._stop(error)
 
     def _stop(self, error):
         self._looking = False
@@ -356,7 +355,11 @@ def _let_go(observer):
     with autodiff.outside_of_graphs():
         observer._safely(observer.finish)
         observer._safely(observer._shared.flush)
-        observer._guarded(observer.close)
+        if observer._looking:
+            observer._guarded(observer.close)
+        else:  # What went wrong has been told before.
+            with contextlib.suppress(Exception):
+                observer.close()
 
 
 def _folder(log_dir):
