@@ -205,6 +205,7 @@ class _Shared:
     def __init__(self, key, fit, log_dir):
         self._log_dir = log_dir
         self._told: set[str] = set()  # of what there was a warning
+        self.run: Any = None
         self.run = self.attempt(events.Run, log_dir)  # None where that went wrong
         self._key = key
         self._fit = fit  # kept alive, so that its id is not given to another fit
@@ -257,8 +258,9 @@ class _Shared:
         try:
             return function(*arguments)
         except Exception as error:
-            text = f"not all can be logged to {self._log_dir}: {_in_words(error)}. Training goes on."
-            self.warn_once("log_dir", text)
+            if self.run is None or not self.run.broken:  # A run that is broken has said so.
+                text = f"not all can be logged to {self._log_dir}: {_in_words(error)}. Training goes on."
+                self.warn_once("log_dir", text)
             return None
 
     def warn_once(self, subject, text):
