@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 # What a healthy TensorFlow prints to stderr before anybody has done anything: lines of level INFO, the preface to
 # them, and CUDA's complaint where there is no graphics card.
@@ -31,8 +32,22 @@ def tell(text):
             print(text, flush=True)
         except UnicodeEncodeError:
             print(text.encode("ascii", "backslashreplace").decode(), flush=True)
-    except (OSError, ValueError, AttributeError):  # Nobody reads any more.
+    except Exception:  # Nobody reads any more.
         pass
+
+
+def warn(text, stacklevel=1):
+    """Warn; where that is an error, print the text to stderr: what is running must not end with it.
+
+    Args:
+        text: A sentence.
+        stacklevel: As of `warnings.warn`, 1 being the caller.
+    """
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
+    except Exception:  # The user has made errors of warnings, or there is nowhere to write them.
+        with contextlib.suppress(Exception):
+            print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

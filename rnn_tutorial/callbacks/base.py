@@ -6,13 +6,13 @@ import sys
 import threading
 import time
 import types
-import warnings
 import weakref
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import autodiff, checks, events, figures, naming
+from rnn_tutorial import autodiff, checks, events, figures, naming, quiet
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -22,8 +22,9 @@ class Observer(keras.callbacks.Callback):
     """Base of the callbacks that look at training and change nothing.
 
     A subclass says what to do in `begin`, `record`, `look`, `finish` and `close`. Whatever goes wrong in there ends in
-    one warning, and training goes on; what is wrong with the arguments is told by `check`, before training begins. All
-    observers of one `fit` with the same `log_dir` write to one run, `self.run`.
+    one warning, and training goes on; what is wrong with the arguments is told by `check`, before training begins. What
+    may fail without the rest goes into `with self.guard("its name"):`. All observers of one `fit` with the same
+    `log_dir` write to one run, `self.run`.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
@@ -35,20 +36,19 @@ class Observer(keras.callbacks.Callback):
 
     def __init__(self, log_dir, every=1):
         super().__init__()
-        if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir) or "\0" in str(log_dir):
-            raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = _folder(log_dir)
         self.every = checks.integer("every", every, at_least=1)
         self.run: Any = None  # the `events.Run` of the fit, from its beginning on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
-        self._looking = False
+        self._looking = False  # True in a fit as long as nothing goes wrong
+        self._left_out: set[str] = set()  # the parts that went wrong in this fit
         self._finalizer: Any = None
         self._callbacks: Any = None  # a weak reference to the list that `fit` calls
         self._first: int | None = None  # epoch of this fit, which need not be 0
-        self._is_checked = False
+        self._is_checked = self._is_refused = False
 
     def check(self, model):
-        """Before anything is written, with a model that is built: raise ValueError for what will not do."""
+        """Before anything is written, with a model that is built: raise ValueError for an argument that will not do."""
 
     def begin(self):
         """Before the first epoch. The model is built wherever Keras can build it."""
@@ -68,9 +68,19 @@ class Observer(keras.callbacks.Callback):
     def set_model(self, model):
         """Take the model, and check the arguments against it where it is built."""
         super().set_model(model)
-        self._is_checked = False
-        if model is not None and model.built:
-            self._check_once()
+        self._is_checked = self._is_refused = False
+        self._check_before_training()
+
+    def _check_before_training(self):
+        """Check the arguments if the model is built. A wrong one ends training, any other error only the looking."""
+        try:
+            if self.model is not None and self.model.built:
+                self._check_once()
+        except Exception as error:
+            if type(error) is ValueError:  # Its subclasses, such as UnicodeError, tell of no argument.
+                raise
+            self._is_refused = True
+            self._stop(error)
 
     def _check_once(self):
         """Check the arguments where that has not been done: a model may be built by its first batch only."""
@@ -82,32 +92,39 @@ class Observer(keras.callbacks.Callback):
         """Join the run of this fit."""
         if self._shared is not None:  # An earlier fit ended with an exception that somebody keeps.
             _leave(weakref.ref(self), self._shared)
+        self._check_before_training()  # A callback may have built the model by now.
+        self._looking = not self._is_refused
+        if self._looking:
+            self._guarded(self._join)
+
+    def _join(self):
+        self._left_out = set()
+        self._first = None
         self._shared = _Shared.of(self)
         self.run = self._shared.run
-        self._looking = True
-        self._first = None
         self._finalizer = _when_training_is_over(self, self._shared)
-        if self._shared.has_double(self):
+        if self.run is None or self.run.broken:
+            self._looking = False
+        elif self._shared.has_double(self):
             self._looking = False  # TensorBoard would draw a line to and fro between the values of both.
-            warnings.warn(
+            quiet.warn(
                 f"{type(self).__name__} is there twice for {self.log_dir}; the second one writes nothing, "
-                "unless it gets a log_dir of its own",
-                RuntimeWarning,
-                stacklevel=2,
+                "unless it gets a log_dir of its own"
             )
         self._safely(self.begin)
-        self._safely(self.run.flush)
+        self._safely(self._shared.flush)
 
     def on_epoch_end(self, epoch, logs=None):
         """Record this epoch, and look if it is due."""
-        if not self._looking:
-            return
-        logs = self._shared.scalars(logs or {})
+        self._safely(self._record_and_look, epoch, logs)
+
+    def _record_and_look(self, epoch, logs):
+        logs = self._shared.scalars(logs)
         self._first = epoch if self._first is None else self._first
-        self._safely(self.record, epoch, logs)
+        self.record(epoch, logs)
         if self.is_due(epoch):
-            self._safely(self.look, epoch, logs)
-            self._safely(self.run.flush)
+            self.look(epoch, logs)
+            self._shared.flush()
 
     def on_train_end(self, logs=None):
         """Write what belongs at the end and leave the run."""
@@ -116,20 +133,22 @@ class Observer(keras.callbacks.Callback):
 
     def _safely(self, function, *arguments):
         """Call a function as long as this callback looks; an error becomes one warning and ends the looking."""
-        if not self._looking or self.run.broken:
-            return
+        if self._looking and not self.run.broken:
+            self._guarded(function, *arguments)
+
+    def _guarded(self, function, *arguments):
+        """Call a function; an error becomes one warning and ends the looking."""
         try:
             function(*arguments)
         except Exception as error:
-            if self._is_write_error(error):
-                self.run.give_up(error)  # One warning for all who write to this run.
-                return
-            self._looking = False
-            warnings.warn(
-                f"{type(self).__name__} stops looking: {type(error).__name__}: {error}. Training goes on.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            self._stop(error)
+
+    def _stop(self, error):
+        self._looking = False
+        if self.run is not None and self._is_write_error(error):
+            self.run.give_up(error)  # One warning for all who write to this run.
+            return
+        quiet.warn(f"{type(self).__name__} stops looking: {_in_words(error)}. Training goes on.")
 
     def _is_write_error(self, error):
         """Whether an error says that the folder of the run cannot be written. Our own writer never raises one."""
@@ -143,10 +162,25 @@ class Observer(keras.callbacks.Callback):
         """The list of callbacks with which `fit` calls this one; None outside of `fit`."""
         return None if self._callbacks is None else self._callbacks()
 
+    @contextlib.contextmanager
+    def guard(self, name):
+        """Keep what goes wrong in one part of the looking from the other parts; one warning a part tells of it."""
+        try:
+            yield
+        except Exception as error:
+            if name not in self._left_out:
+                self._left_out.add(name)
+                quiet.warn(f"{type(self).__name__} leaves out {name}: {_in_words(error)}. Everything else goes on.")
+
     def images(self, drawn, epoch):
         """Write pictures, {tag: figure}."""
         for tag, figure in drawn.items():
-            self.run.image(tag, figures.png(figure), epoch)
+            with self.guard("pictures"):
+                self.run.image(tag, figures.png(figure), epoch)
+
+    def save(self, name, content):
+        """Write bytes to a file beside the event file."""
+        self._shared.attempt(self.run.save, name, content)
 
     def picture_due(self, epoch):
         """Whether to draw at this epoch: the first, the second, the fourth, ... as long as drawing stays cheap."""
@@ -155,9 +189,10 @@ class Observer(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def drawing(self):
-        """Count the time of a picture towards the share that pictures may take."""
+        """Count the time of a picture towards the share that pictures may take; what goes wrong in it ends nothing."""
         start = time.monotonic()
-        yield
+        with self.guard("pictures"):
+            yield
         self._shared.drew(time.monotonic() - start)
 
 
@@ -168,14 +203,16 @@ class _Shared:
     _open: ClassVar[weakref.WeakValueDictionary[tuple[int, str], "_Shared"]] = weakref.WeakValueDictionary()
 
     def __init__(self, key, fit, log_dir):
-        self.run = events.Run(log_dir)
+        self._log_dir = log_dir
+        self._told: set[str] = set()  # of what there was a warning
+        self.run: Any = None
+        self.run = self.attempt(events.Run, log_dir)  # None where that went wrong
         self._key = key
         self._fit = fit  # kept alive, so that its id is not given to another fit
         self._members: weakref.WeakSet[Observer] = weakref.WeakSet()
         self._began = time.monotonic()
         self._pictures = 0.0
         self._last_picture = 0.0
-        self._left_out: set[str] = set()
         # For those who look with a probe: whether gradients are needed, and the epoch and what was seen.
         self.needs: dict[tuple, bool] = {}
         self.looks: dict[tuple, Any] = {}
@@ -185,7 +222,11 @@ class _Shared:
     def of(cls, observer):
         # Keras hands the same `params` object to all callbacks of a fit, and a new one to the next fit.
         fit = observer.params if observer.params is not None else observer.model
-        key = (id(fit), os.path.abspath(observer.log_dir))
+        try:
+            folder = os.path.abspath(observer.log_dir)
+        except OSError:  # The current folder is gone.
+            folder = observer.log_dir
+        key = (id(fit), folder)
         shared = cls._open.get(key)
         if shared is None:
             shared = cls._open[key] = cls(key, fit, observer.log_dir)
@@ -205,24 +246,46 @@ class _Shared:
     def leave(self, observer):
         self._members.discard(observer)
         if not self._members:
-            self.run.close()
             self._open.pop(self._key, None)
+            if self.run is not None:
+                self.attempt(self.run.close)
+
+    def flush(self):
+        self.attempt(self.run.flush)
+
+    def attempt(self, function, *arguments):
+        """Call what serves all observers; of what goes wrong there one warning tells for all of them."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            if self.run is None or not self.run.broken:  # A run that is broken has said so.
+                text = f"not all can be logged to {self._log_dir}: {_in_words(error)}. Training goes on."
+                self.warn_once("log_dir", text)
+            return None
+
+    def warn_once(self, subject, text):
+        """Warn, if there was no warning of this subject before."""
+        if subject not in self._told:
+            self._told.add(subject)
+            quiet.warn(text)
 
     def scalars(self, logs):
         """The metrics that are one number each, as floats; of the others one warning says that they are left out."""
+        if logs is not None and not isinstance(logs, Mapping):
+            self.warn_once("logs", f"logs must be a dictionary, received {type(logs).__name__}; they are left out")
+            return {}
         kept = {}
-        for name, value in logs.items():
+        for name, value in (logs or {}).items():
+            if not isinstance(name, str):
+                kind = type(name).__name__
+                self.warn_once("names", f"a metric's name must be a string, received {kind}; the metric is left out")
+                continue
             try:
                 kept[name] = float(value)
-            except (TypeError, ValueError):
+            except Exception:  # Whatever another callback has put there.
                 metric = name.removeprefix("val_")
-                if metric not in self._left_out:
-                    self._left_out.add(metric)
-                    warnings.warn(
-                        f"metric {metric!r} is not one number an epoch; curves and scalars leave it out",
-                        RuntimeWarning,
-                        stacklevel=3,
-                    )
+                text = f"metric {metric!r} is not one number an epoch; curves and scalars leave it out"
+                self.warn_once(f"metric {metric}", text)
         return kept
 
     def affords_picture(self):
@@ -247,22 +310,32 @@ def _when_training_is_over(observer, shared):
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         caller = frame.f_locals.get("self")
-        if isinstance(caller, keras.callbacks.CallbackList):
+        # `isinstance` would ask the object too, and some, such as proxies, raise.
+        if issubclass(type(caller), keras.callbacks.CallbackList):
             observer._callbacks = weakref.ref(caller)
             # The list holds the observer, so that it is still there when the list dies.
             finalizer = weakref.finalize(caller, _leave, lambda: observer, shared)
             break
         frame = frame.f_back
+    try:
+        _leave_after_cell(reference, shared)
+    except Exception as error:
+        text = f"the end of a notebook's cell cannot be awaited: {_in_words(error)}. Training goes on."
+        shared.warn_once("cell", text)
+    return finalizer
+
+
+def _leave_after_cell(reference, shared):
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     # Training in a thread goes on when the cell has ended.
-    if shell is not None and threading.current_thread() is threading.main_thread():
+    if shell is None or threading.current_thread() is not threading.main_thread():
+        return
 
-        def after_cell(*_):
-            shell.events.unregister("post_run_cell", after_cell)
-            _leave(reference, shared)
+    def after_cell(*_):
+        shell.events.unregister("post_run_cell", after_cell)
+        _leave(reference, shared)
 
-        shell.events.register("post_run_cell", after_cell)
-    return finalizer
+    shell.events.register("post_run_cell", after_cell)
 
 
 def _leave(reference, shared):
@@ -270,16 +343,44 @@ def _leave(reference, shared):
     observer = reference()
     if observer is None or observer._shared is not shared:
         return
-    # The garbage collector may come with the end of a fit in the middle of another one's trace. There what is read
-    # would become part of that graph, or wait for ever for its lock.
-    with autodiff.outside_of_graphs():
-        observer._safely(observer.finish)
-        observer._safely(observer.run.flush)
-        # What could not be done has been said before; here it is only about letting go.
-        with contextlib.suppress(Exception):
-            observer.close()
+    observer._guarded(_let_go, observer)
     if observer._finalizer is not None:
         observer._finalizer.detach()  # It would keep the observer, and with it the model, alive.
     observer._shared = observer._finalizer = None
     observer._looking = False
     shared.leave(observer)
+
+
+def _let_go(observer):
+    # The garbage collector may come with the end of a fit in the middle of another one's trace. There what is read
+    # would become part of that graph, or wait for ever for its lock.
+    with autodiff.outside_of_graphs():
+        observer._safely(observer.finish)
+        observer._safely(observer._shared.flush)
+        if observer._looking:
+            observer._guarded(observer.close)
+        else:  # What went wrong has been told before.
+            with contextlib.suppress(Exception):
+                observer.close()
+
+
+def _folder(log_dir):
+    """The path of a folder as a string.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        path = os.fspath(log_dir)
+    except Exception:
+        path = ""
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
+    return path
+
+
+def _in_words(error):
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # of its own text
+        return type(error).__name__

@@ -40,17 +40,17 @@ class LearningCurves(Observer):
 
     def look(self, epoch, logs):
         """Draw, where a picture is due."""
-        if self.picture_due(epoch):
+        if self.history and self.picture_due(epoch):
             self._draw()
 
     def finish(self):
         """Draw the whole of training."""
-        if self.epochs and self._drawn != self.epochs[-1]:
+        if self.history and self._drawn != self.epochs[-1]:
             self._draw()
 
     def _draw(self):
         with self.drawing():
             png = figures.png(figures.curves(self.history, self.epochs))
             self.run.image("curves", png, self.epochs[-1])
-            self.run.save("curves.png", png)
+            self.save("curves.png", png)
         self._drawn = self.epochs[-1]

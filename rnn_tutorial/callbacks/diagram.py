@@ -43,11 +43,12 @@ class ModelDiagram(Observer):
             ("diagram/model", "model.png", diagrams.layers_diagram),
             ("diagram/unrolled", "unrolled.png", diagrams.unrolled_diagram),
         ):
-            png = draw(self.model)
-            if png is not None:
-                self.run.image(name, png, 0)
-                self.run.save(file, png)
-        self.run.flush()
+            with self.guard(name):
+                png = draw(self.model)
+                if png is not None:
+                    self.run.image(name, png, 0)
+                    self.save(file, png)
+        self._shared.flush()
 
 
 @functools.cache  # once a process

@@ -1,5 +1,6 @@
 """Says what is wrong while a network trains."""
 
+import functools
 import math
 
 import numpy as np
@@ -62,7 +63,8 @@ class HealthCheck(Observer):
     def begin(self):
         """Listen to what the others write."""
         self._record = diagnosis.RunData(str(self.run.log_dir), keeps_all=False)
-        self.run.listeners.append(self._record.add)
+        self._listener = functools.partial(self._safely, self._record.add)
+        self.run.listeners.append(self._listener)
         self.findings: list[diagnosis.Finding] = []  # of the latest judgement
         self._said: set[tuple[str, str]] = set()
         self._suspected: set[tuple[str, str]] = set()
@@ -121,8 +123,8 @@ class HealthCheck(Observer):
 
     def close(self):
         """Listen no more."""
-        if self._record.add in self.run.listeners:
-            self.run.listeners.remove(self._record.add)
+        if self._listener in self.run.listeners:
+            self.run.listeners.remove(self._listener)
 
     def _ask(self, epoch):
         """Write how much the answers on the probe are the last input, where the two can be compared."""

@@ -37,10 +37,11 @@ class WeightHeatmaps(Observer):
 
     def look(self, epoch, logs):
         """Write the spectral radii, and draw where a picture is due."""
-        for name, layer in recurrent.layers(self.model).items():
-            radius = recurrent.spectral_radius(layer)
-            if radius is not None:
-                self.run.scalar(f"spectral_radius/{name}", radius, epoch)
+        with self.guard("spectral radii"):
+            for name, layer in recurrent.layers(self.model).items():
+                radius = recurrent.spectral_radius(layer)
+                if radius is not None:
+                    self.run.scalar(f"spectral_radius/{name}", radius, epoch)
         if self.pictures:
             # Kept, for the model may have other weights when training has ended: the best ones, or half an epoch more.
             self._seen = epoch, self._shared.weights(self.model, epoch)
@@ -57,7 +58,8 @@ class WeightHeatmaps(Observer):
         self._drawn, weights = self._seen
         with self.drawing():
             for name, matrices in _by_layer(self.model, weights).items():
-                self.images({f"weights_picture/{name}": figures.weights(matrices, f"{name}: weights")}, self._drawn)
+                with self.guard("pictures"):
+                    self.images({f"weights_picture/{name}": figures.weights(matrices, f"{name}: weights")}, self._drawn)
 
 
 def _by_layer(model, weights):

@@ -101,7 +101,8 @@ class ProbeObserver(Observer):
         self._drawn = self._epoch
         with self.drawing():
             for name, look in self._looks.items():
-                self.images(self.draw(name, look), self._epoch)
+                with self.guard("pictures"):
+                    self.images(self.draw(name, look), self._epoch)
 
 
 def _describe(probe):

@@ -42,7 +42,6 @@ class EmbeddingProjector(Observer):
     def begin(self):
         """Write the matrix as it is before training."""
         if self.model.built:
-            self._check_once()
             self._write(" before training")
 
     def look(self, epoch, logs):

@@ -1,7 +1,6 @@
 """Histograms of every weight."""
 
-import warnings
-
+from rnn_tutorial import quiet
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -31,9 +30,7 @@ class WeightHistograms(Observer):
             nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)
             if nonfinite and not self._warned:
                 self._warned = True
-                warnings.warn(
+                quiet.warn(
                     f"{nonfinite} of {values.size} values of {name} are NaN or infinite after epoch {epoch}; "
-                    "histograms leave them out",
-                    RuntimeWarning,
-                    stacklevel=2,
+                    "histograms leave them out"
                 )
