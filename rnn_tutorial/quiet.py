@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 # What a healthy TensorFlow prints to stderr before anybody has done anything: lines of level INFO, the preface to
 # them, and CUDA's complaint where there is no graphics card.
@@ -33,6 +34,20 @@ def tell(text):
             print(text.encode("ascii", "backslashreplace").decode(), flush=True)
     except (OSError, ValueError, AttributeError):  # Nobody reads any more.
         pass
+
+
+def warn(text, stacklevel=1):
+    """Warn; where the user has made errors of warnings, print the text: what is running must not end with it.
+
+    Args:
+        text: A sentence.
+        stacklevel: As of `warnings.warn`, 1 being the caller.
+    """
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
+    except RuntimeWarning:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # Nobody reads.
+            print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

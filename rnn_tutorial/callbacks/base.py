@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import autodiff, checks, events, figures, naming
+from rnn_tutorial import autodiff, checks, figures, naming, quiet
+from rnn_tutorial.callbacks import runs
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -25,8 +26,12 @@ class Observer(keras.callbacks.Callback):
     one warning, and training goes on; what is wrong with the arguments is told by `check`, before training begins. All
     observers of one `fit` with the same `log_dir` write to one run, `self.run`.
 
+    Which run that is shows with the first epoch of a fit: where the same model goes on training, so does its run. A
+    training loop of one's own therefore calls `on_epoch_begin`, as `fit` does.
+
     Args:
-        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ... unless the same
+            model goes on training there, as with `fit(initial_epoch=...)`.
         every: Look at every so many epochs, from the first one on.
 
     Raises:
@@ -39,19 +44,19 @@ class Observer(keras.callbacks.Callback):
             raise ValueError(f"log_dir must be the path of a folder, received {log_dir!r}")
         self.log_dir = os.fspath(log_dir)
         self.every = checks.integer("every", every, at_least=1)
-        self.run: Any = None  # the `events.Run` of the fit, from its beginning on
+        self.run: Any = None  # the `events.Run` of the fit, from its first epoch on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False
         self._finalizer: Any = None
         self._callbacks: Any = None  # a weak reference to the list that `fit` calls
-        self._first: int | None = None  # epoch of this fit, which need not be 0
+        self._first: int | None = None  # epoch of the run, which need not be 0; None before this fit's first epoch
         self._is_checked = False
 
     def check(self, model):
         """Before anything is written, with a model that is built: raise ValueError for what will not do."""
 
     def begin(self):
-        """Before the first epoch. The model is built wherever Keras can build it."""
+        """Before the first epoch of a fit. The model is built wherever Keras can build it."""
 
     def record(self, epoch, logs):
         """After every epoch, for what must not miss one; cheap."""
@@ -83,27 +88,51 @@ class Observer(keras.callbacks.Callback):
         if self._shared is not None:  # An earlier fit ended with an exception that somebody keeps.
             _leave(weakref.ref(self), self._shared)
         self._shared = _Shared.of(self)
-        self.run = self._shared.run
-        self._looking = True
+        self._looking = False
         self._first = None
         self._finalizer = _when_training_is_over(self, self._shared)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begin with the first epoch of the fit."""
+        self._begin(epoch)
+
+    def _begin(self, epoch):
+        if self._shared is not None and self._first is None:
+            self._open(self._shared.training(self, epoch))
+
+    def _open_again(self):
+        """Take part in the model's latest training once more, after its end.
+
+        Returns:
+            Whether that could be done; then `on_train_end` must follow.
+        """
+        training = runs.reopen(self.model, self.log_dir)
+        if training is None:
+            return False
+        self.on_train_begin()
+        self._shared.join(training)
+        self._open(training)
+        return True
+
+    def _open(self, training):
+        self.run, self._first = training.run, training.first
+        self._looking = True
         if self._shared.has_double(self):
             self._looking = False  # TensorBoard would draw a line to and fro between the values of both.
-            warnings.warn(
+            quiet.warn(
                 f"{type(self).__name__} is there twice for {self.log_dir}; the second one writes nothing, "
-                "unless it gets a log_dir of its own",
-                RuntimeWarning,
-                stacklevel=2,
+                "unless it gets a log_dir of its own"
             )
         self._safely(self.begin)
         self._safely(self.run.flush)
 
     def on_epoch_end(self, epoch, logs=None):
         """Record this epoch, and look if it is due."""
+        self._begin(epoch)  # A training loop of one's own may not have told of the epoch's beginning.
         if not self._looking:
             return
         logs = self._shared.scalars(logs or {})
-        self._first = epoch if self._first is None else self._first
+        self._shared.wrote(epoch)
         self._safely(self.record, epoch, logs)
         if self.is_due(epoch):
             self._safely(self.look, epoch, logs)
@@ -121,19 +150,12 @@ class Observer(keras.callbacks.Callback):
         try:
             function(*arguments)
         except Exception as error:
-            if self._is_write_error(error):
-                self.run.give_up(error)  # One warning for all who write to this run.
-                return
             self._looking = False
             warnings.warn(
                 f"{type(self).__name__} stops looking: {type(error).__name__}: {error}. Training goes on.",
                 RuntimeWarning,
                 stacklevel=3,
             )
-
-    def _is_write_error(self, error):
-        """Whether an error says that the folder of the run cannot be written. Our own writer never raises one."""
-        return False
 
     def is_due(self, epoch):
         """Whether to look at this epoch."""
@@ -142,6 +164,10 @@ class Observer(keras.callbacks.Callback):
     def callback_list(self):
         """The list of callbacks with which `fit` calls this one; None outside of `fit`."""
         return None if self._callbacks is None else self._callbacks()
+
+    def kept(self, name, make):
+        """What is remembered under a name for as long as a run goes on, from fit to fit; `make()` makes it."""
+        return self._shared.kept(type(self), name, make)
 
     def images(self, drawn, epoch):
         """Write pictures, {tag: figure}."""
@@ -167,10 +193,11 @@ class _Shared:
     # (fit, folder) -> what its observers share
     _open: ClassVar[weakref.WeakValueDictionary[tuple[int, str], "_Shared"]] = weakref.WeakValueDictionary()
 
-    def __init__(self, key, fit, log_dir):
-        self.run = events.Run(log_dir)
+    def __init__(self, key, fit):
+        self._training: Any = None  # a `runs.Training`, from the first epoch on
         self._key = key
         self._fit = fit  # kept alive, so that its id is not given to another fit
+        self.process = os.getpid()
         self._members: weakref.WeakSet[Observer] = weakref.WeakSet()
         self._began = time.monotonic()
         self._pictures = 0.0
@@ -188,12 +215,37 @@ class _Shared:
         key = (id(fit), os.path.abspath(observer.log_dir))
         shared = cls._open.get(key)
         if shared is None:
-            shared = cls._open[key] = cls(key, fit, observer.log_dir)
+            shared = cls._open[key] = cls(key, fit)
         shared._members.add(observer)
         return shared
 
+    def training(self, observer, epoch):
+        """What this fit has in common with others: that of an earlier one that goes on, or a new one."""
+        if self._training is None:
+            callbacks = getattr(observer.callback_list(), "callbacks", ())
+            self.join(runs.start(observer.model, observer.log_dir, epoch, callbacks))
+        return self._training
+
+    def join(self, training):
+        """Take part in a training, whose run is open."""
+        self._training = training
+        training.end = weakref.WeakMethod(self.end)
+
+    def wrote(self, epoch):
+        self._training.last = max(epoch, self._training.last)
+
+    def kept(self, owner, name, make):
+        kept = self._training.kept
+        if (owner, name) not in kept:
+            kept[owner, name] = make()
+        return kept[owner, name]
+
     def has_double(self, observer):
-        return any(type(other) is type(observer) and other is not observer for other in self._members)
+        """Whether another one of the same class has begun already."""
+        return any(
+            type(other) is type(observer) and other is not observer and other._first is not None
+            for other in self._members
+        )
 
     def weights(self, model, epoch):
         """{name: array} of all weights after this epoch, read once for all who ask."""
@@ -205,8 +257,14 @@ class _Shared:
     def leave(self, observer):
         self._members.discard(observer)
         if not self._members:
-            self.run.close()
+            if self._training is not None:
+                self._training.run.close()
             self._open.pop(self._key, None)
+
+    def end(self):
+        """Let all observers leave."""
+        for observer in list(self._members):
+            _leave(weakref.ref(observer), self)
 
     def scalars(self, logs):
         """The metrics that are one number each, as floats; of the others one warning says that they are left out."""
@@ -268,16 +326,17 @@ def _when_training_is_over(observer, shared):
 def _leave(reference, shared):
     """Finish an observer's part in a fit, once: at its end, or when an exception has ended it."""
     observer = reference()
-    if observer is None or observer._shared is not shared:
-        return
+    if observer is None or observer._shared is not shared or shared.process != os.getpid():
+        return  # A child made by a fork has no part in the fit of its parent.
     # The garbage collector may come with the end of a fit in the middle of another one's trace. There what is read
     # would become part of that graph, or wait for ever for its lock.
-    with autodiff.outside_of_graphs():
-        observer._safely(observer.finish)
-        observer._safely(observer.run.flush)
-        # What could not be done has been said before; here it is only about letting go.
-        with contextlib.suppress(Exception):
-            observer.close()
+    if observer._first is not None:
+        with autodiff.outside_of_graphs():
+            observer._safely(observer.finish)
+            observer._safely(observer.run.flush)
+            # What could not be done has been said before; here it is only about letting go.
+            with contextlib.suppress(Exception):
+                observer.close()
     if observer._finalizer is not None:
         observer._finalizer.detach()  # It would keep the observer, and with it the model, alive.
     observer._shared = observer._finalizer = None

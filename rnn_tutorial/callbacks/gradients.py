@@ -22,7 +22,7 @@ class GradientHistograms(Observer):
     - `update_ratio/...`: ‖w_after - w_before‖ / ‖w_before‖, mean over the epoch's batches.
     - `gradients/<layer>/<weight>`: the distribution of the epoch's last gradient, before clipping.
     - `gradient_norm_batch/...` with `per_batch`: the norm of each batch; the step is the number of the update, counted
-      from 0 in each `fit`.
+      from 0 in each run.
 
     With gradient accumulation these are those of the accumulated mean, at the steps that update the weights; with loss
     scaling those of the unscaled loss.
@@ -57,8 +57,8 @@ class GradientHistograms(Observer):
 
     def begin(self):
         """Open the tap."""
-        self._warned = False
-        self._batches = 0
+        self._warned = self.kept("warned", set)
+        self._batches = self.run.steps.get(f"gradient_norm_batch/{taps.GLOBAL}", -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}
@@ -87,7 +87,7 @@ class GradientHistograms(Observer):
         self._undrained = 0
         nonfinite = self._reading.nonfinite.get(taps.GLOBAL, 0)
         if nonfinite and not self._warned:
-            self._warned = True
+            self._warned.add(epoch)
             names = [name for name, count in self._reading.nonfinite.items() if count and name != taps.GLOBAL]
             warnings.warn(
                 f"{nonfinite} of {self._reading.batches} batches of epoch {epoch} had a gradient with NaN or infinity, "

@@ -5,6 +5,7 @@ from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
 from rnn_tutorial.callbacks.flow import GradientFlow
 from rnn_tutorial.callbacks.gradients import GradientHistograms
+from rnn_tutorial.callbacks.graph import ModelGraph
 from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
 from rnn_tutorial.callbacks.scalars import Scalars
 from rnn_tutorial.callbacks.states import StateHeatmaps
@@ -14,9 +15,10 @@ from rnn_tutorial.callbacks.weights import WeightHistograms
 def observe(log_dir, probe=None, every=1, pictures=True):
     """Put together all callbacks that look at training, for `model.fit(..., callbacks=observe("logs/run"))`.
 
-    Scalars come from Keras' own TensorBoard callback, in the subfolders `train` and `validation`; everything else from
-    ours: weights and true gradients as histograms and numbers, weights as pictures, the model's diagrams, the learning
-    curves, and with a probe the gradient through time, states and gates. All go to one run.
+    Losses, metrics and learning rate as Keras' own TensorBoard callback writes them, in the subfolders `train` and
+    `validation`; the model's graph; weights and true gradients as histograms and numbers, weights as pictures, the
+    model's diagrams, the learning curves, and with a probe the gradient through time, states and gates. All go to one
+    run.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=observe("logs/run", probe=(x[:32], y[:32])))
@@ -35,7 +37,8 @@ def observe(log_dir, probe=None, every=1, pictures=True):
         ValueError: An argument is not allowed; or, when training begins, the probe does not fit the model.
     """
     pictures = checks.flag("pictures", pictures)
-    watching = [Scalars(log_dir, every), WeightHistograms(log_dir, every), GradientHistograms(log_dir, every)]
+    watching = [Scalars(log_dir, every), ModelGraph(log_dir, every)]
+    watching += [WeightHistograms(log_dir, every), GradientHistograms(log_dir, every)]
     if pictures:
         watching += [ModelDiagram(log_dir, every), LearningCurves(log_dir, every)]
     watching.append(WeightHeatmaps(log_dir, every, pictures))
