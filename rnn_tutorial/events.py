@@ -50,11 +50,9 @@ def holds_event(path):
     """Whether a file holds at least one whole event. One that may not be opened is taken for one that does."""
     path = pathlib.Path(path)
     try:
-        return path.is_file() and next(read(path), None) is not None
+        return path.is_file() and (not os.access(path, os.R_OK) or next(read(path), None) is not None)
     except BrokenFileError:
         return False
-    except OSError:
-        return True
 
 
 class BrokenFileError(ValueError):

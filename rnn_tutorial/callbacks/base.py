@@ -229,7 +229,7 @@ class _Shared:
     def join(self, training):
         """Take part in a training, whose run is open."""
         self._training = training
-        training.end = weakref.WeakMethod(self.end)
+        training.fit = weakref.ref(self)
 
     def wrote(self, epoch):
         self._training.last = max(epoch, self._training.last)

@@ -27,14 +27,14 @@ class Training:
         first: The first epoch of its first fit.
         last: The latest epoch that was written; -1 before there is one.
         kept: What observers remember from fit to fit, see `Observer.kept`.
-        end: Ends the part that observers still take in an earlier fit.
+        fit: A weak reference to what the observers of its latest fit share; they leave it with its `end()`.
     """
 
     run: events.Run
     first: int
     last: int = -1
     kept: dict[tuple, Any] = dataclasses.field(default_factory=dict)
-    end: Any = None
+    fit: Any = None
 
 
 # model -> {folder that was asked for: its latest training there}
@@ -94,8 +94,9 @@ def _earlier(model, log_dir, epoch, others):
         return _of_another_process(log_dir, epoch, others)
     if epoch <= training.last or not _is_alone(training.run, others):
         return None
-    if training.end is not None:
-        training.end()  # The earlier fit ended with an exception that somebody keeps, and nobody was told.
+    earlier_fit = training.fit()
+    if earlier_fit is not None:
+        earlier_fit.end()  # It ended with an exception that somebody keeps, and nobody was told.
     return training if training.run.go_on() else None
 
 
