@@ -32,12 +32,12 @@ def tell(text):
             print(text, flush=True)
         except UnicodeEncodeError:
             print(text.encode("ascii", "backslashreplace").decode(), flush=True)
-    except (OSError, ValueError, AttributeError):  # Nobody reads any more.
+    except Exception:  # Nobody reads any more.
         pass
 
 
 def warn(text, stacklevel=1):
-    """Warn; where the user has made errors of warnings, print the text: what is running must not end with it.
+    """Warn; where that is an error, print the text to stderr: what is running must not end with it.
 
     Args:
         text: A sentence.
@@ -45,8 +45,8 @@ def warn(text, stacklevel=1):
     """
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
-    except RuntimeWarning:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # Nobody reads.
+    except Exception:  # The user has made errors of warnings, or there is nowhere to write them.
+        with contextlib.suppress(Exception):
             print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)
 
 

@@ -24,7 +24,8 @@ def observe(log_dir, probe=None, every=1, pictures=True):
     >>> model.fit(x, y, epochs=20, callbacks=observe("logs/run", probe=(x[:32], y[:32])))
 
     Args:
-        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ... unless the same
+            model goes on training there, as with `fit(initial_epoch=...)`: then the run goes on.
         probe: A fixed batch (x, y), or (x, y, sample_weight), for the callbacks that look inside the recurrent layers.
             Without one they are left out, and one line says so.
         every: Look at every so many epochs.

@@ -162,4 +162,6 @@ def _obstacle(folder, others):
     """Why a new run may not go to a folder, in words; "" where it may."""
     if _is_shared(folder, others):
         return "is written to by a TensorBoard callback"
+    if folder.name in events.PARTS and events.is_taken(folder.parent):
+        return "is part of a run"
     return "holds a run already" if any(map(events.holds_event, _event_files(folder))) else ""
