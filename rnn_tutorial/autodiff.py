@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import itertools
-import sys
 import weakref
 from typing import Any
 
@@ -20,18 +19,6 @@ _UNROLLED = 16
 def backend():
     """Name of the running backend: "tensorflow", "jax", ..."""
     return keras.config.backend()
-
-
-def is_write_error(error):
-    """Whether a writer's exception says that a file cannot be written; TensorFlow has errors of its own for that."""
-    if isinstance(error, OSError):
-        return True
-    tensorflow = sys.modules.get("tensorflow")
-    return (
-        tensorflow is not None
-        and isinstance(error, tensorflow.errors.OpError)
-        and not isinstance(error, tensorflow.errors.InvalidArgumentError)  # what is to be written is wrong
-    )
 
 
 def endless_batches(x, y, batch_size, seed):

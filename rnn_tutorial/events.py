@@ -5,6 +5,7 @@ An event file is a sequence of TFRecords, each holding one `Event` message. The 
 """
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import os
@@ -14,7 +15,6 @@ import socket
 import struct
 import sys
 import time
-import warnings
 import weakref
 from typing import Any
 
@@ -23,10 +23,12 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 
-from rnn_tutorial import checks, quiet
+from rnn_tutorial import checks, locks, quiet
 
 # Marks event files as ours: TensorBoard asks only that "tfevents" stands somewhere in the name.
 SUFFIX = ".rnn_tutorial"
+# Subfolders of a run, for the scalars of training and of validation; Keras' TensorBoard callback has the same.
+PARTS = ("train", "validation")
 # As tf.summary.histogram.
 BUCKETS = 30
 _DTYPES = {
@@ -36,12 +38,22 @@ _DTYPES = {
     np.dtype("int32"): types_pb2.DT_INT32,
     np.dtype("int64"): types_pb2.DT_INT64,
 }
+_PROJECTOR = "projector_config.pbtxt"
 _file_numbers = itertools.count()
 
 
 def is_taken(log_dir):
-    """Whether a folder holds an event file written by this package."""
-    return any(pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}"))
+    """Whether a folder holds an event file written by this package, with an event in it."""
+    return any(map(holds_event, pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}")))
+
+
+def holds_event(path):
+    """Whether a file holds at least one whole event. One that may not be opened is taken for one that does."""
+    path = pathlib.Path(path)
+    try:
+        return path.is_file() and (not os.access(path, os.R_OK) or next(read(path), None) is not None)
+    except BrokenFileError:
+        return False
 
 
 class BrokenFileError(ValueError):
@@ -117,34 +129,35 @@ def _candidates(log_dir):
         yield pathlib.Path(f"{log_dir}_{number}")
 
 
-def _claim(log_dir):
-    """Make an event file in the first free folder, so that of two who ask at once only one gets it.
+@contextlib.contextmanager
+def _claimed(log_dir, obstacle):
+    """Hold the first free folder while its event file is made, so that of two who ask at once only one gets it.
 
-    Returns:
-        The folder, the absolute path of the file, and its descriptor.
+    Args:
+        log_dir: The folder that is asked for.
+        obstacle: Function from a folder to why it is not free, in words; "" where it is.
+
+    Yields:
+        The folder, and the same as an absolute path: the program may change its folder while it runs.
     """
     for folder in _candidates(log_dir):
-        if is_taken(folder):
+        if obstacle(folder):
             continue
-        absolute = folder.absolute()  # The program may change its folder while it runs.
+        absolute = folder.absolute()
         absolute.mkdir(parents=True, exist_ok=True)
-        lock = absolute / ".claimed"
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError:
-            if not _is_left_over(lock):
-                continue  # Somebody is just making the file that will take the folder, or has made it by now.
-        try:
-            if is_taken(folder):
-                continue
-            stamp = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
-            path = absolute / f"events.out.tfevents.{stamp}{SUFFIX}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            return folder, path, os.open(path, flags, 0o666)
-        finally:
-            with contextlib.suppress(OSError):
-                lock.unlink()
-    raise AssertionError("there is always another number")
+        with locks.held(absolute / ".claimed") as is_held:
+            # Whoever else holds it is just making the file that will take the folder, or has made it by now.
+            if is_held and not obstacle(folder):
+                # A program that died before its first event leaves a file that would hide ours.
+                for left in absolute.glob(f"*tfevents*{SUFFIX}"):
+                    if left.is_file() and not holds_event(left):
+                        left.unlink()
+                yield folder, absolute
+                return
+
+
+def _holds_run(folder):
+    return "holds a run already" if is_taken(folder) else ""
 
 
 def histogram_buckets(values, buckets=BUCKETS):
@@ -192,12 +205,18 @@ def histogram_buckets(values, buckets=BUCKETS):
     return table, nonfinite
 
 
-def _is_left_over(lock):
-    """Whether a lock was left by a program that died: making an event file takes far less than a minute."""
-    try:
-        return time.time() - lock.stat().st_mtime > 60
-    except FileNotFoundError:
-        return False
+@dataclasses.dataclass
+class _Fate:
+    """Whether something can be written to a run; its parts have the same."""
+
+    gave_up: bool = False
+    is_closed: bool = False
+    process: int = dataclasses.field(default_factory=os.getpid)
+
+    @property
+    def is_broken(self):
+        # A child made by a fork has a copy of all that is pending; it must write none of it.
+        return self.gave_up or self.is_closed or self.process != os.getpid()
 
 
 class Run:
@@ -212,39 +231,144 @@ class Run:
     ...     run.scalar("loss", 0.5, step=0)
     ...     run.histogram("weights/cell/kernel", kernel, step=0)
 
+    A child made by a fork writes nothing to the run of its parent.
+
     Args:
         log_dir: Folder of the run. Where an event file of ours is in it already, the run goes to `<log_dir>_2`, `_3`,
             ... and says so in one line.
+        obstacle: Function from a folder to why a run may not go there, in words; "" where it may. None forbids folders
+            with an event file of ours.
 
     Attributes:
         log_dir: The folder that was taken, a `pathlib.Path`.
         path: The event file, an absolute `pathlib.Path`; None where there is none.
-        broken: True once nothing can be written any more.
+        steps: {tag: the largest step at which something was written for it}.
+        parts: {name: `Run` in the subfolder of that name}, see `part`.
+        goes_on: True where the run was closed and is open again, so that it may hold something of every tag.
+        has_graph: True where it holds a graph.
         listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
             blob
             sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
     """
 
-    def __init__(self, log_dir):
+    def __init__(self, log_dir, obstacle=None):
+        self._prepare(log_dir, _Fate())
+        self._create(obstacle or _holds_run)
+
+    def _prepare(self, log_dir, fate):
         self.log_dir = pathlib.Path(log_dir)
-        self.broken = False
         self.path: Any = None
+        self.parts: dict[str, Run] = {}
+        self.goes_on = self.has_graph = False
         self.listeners: list[Any] = []
+        self._fate = fate
         self._kinds = {}  # tag -> (plugin name, data class)
+        self.steps: dict[str, int] = {}
         self._embeddings = {}  # name -> name of its files
         self._pending = []
         self._written = 0
-        self._is_closed = False
+        self._close: Any = None
+
+    def _create(self, obstacle):
+        asked = self.log_dir
         try:
-            self.log_dir, self.path, self._descriptor = _claim(log_dir)
-        except OSError as error:
+            with _claimed(asked, obstacle) as (self.log_dir, folder):
+                stamp = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_numbers)}"
+                path = folder / f"events.out.tfevents.{stamp}{SUFFIX}"
+                self._hold(path, os.O_CREAT | os.O_EXCL)
+                self._add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+                self.flush()
+        except Exception as error:
             self.give_up(error)
             return
-        self._close = weakref.finalize(self, os.close, self._descriptor)
-        if self.log_dir != pathlib.Path(log_dir):
-            quiet.tell(f"{log_dir} holds a run already; this one goes to {self.log_dir}")
-        self._add(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
-        self.flush()
+        if self.log_dir != asked:
+            quiet.tell(f"{asked} {obstacle(asked) or 'holds a run already'}; this one goes to {self.log_dir}")
+
+    def _hold(self, path, flags):
+        """Open the event file, and keep others from going on with it meanwhile."""
+        flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(path, flags, 0o666)
+        self._close = weakref.finalize(self, _let_go, self._descriptor, os.getpid())
+        self._close.atexit = False  # At the end of a program others may still have something to write.
+        self.path = path
+        return locks.take(self._descriptor) is not False
+
+    @classmethod
+    def closed(cls, log_dir):
+        """Return the run that is in a folder, as if it had just been closed: `go_on` opens it.
+
+        Raises:
+            ValueError: There is not one event file of ours alone, or it does not end with a whole record.
+            OSError: It cannot be read.
+        """
+        run = cls.__new__(cls)
+        run._prepare(log_dir, _Fate(is_closed=True))
+        run._read()
+        for name in PARTS:
+            if any((run.log_dir / name).glob("*tfevents*")):
+                part = run.parts[name] = cls.__new__(cls)
+                part._prepare(run.log_dir / name, run._fate)
+                part._read()
+        return run
+
+    def _read(self):
+        """Find out what the event file holds, to go on with it."""
+        paths = list(self.log_dir.absolute().glob("*tfevents*"))
+        if len(paths) != 1 or not paths[0].name.endswith(SUFFIX):
+            raise ValueError(f"log_dir must hold one event file of this package alone, received {str(self.log_dir)!r}")
+        (self.path,) = paths
+        self._written = self.path.stat().st_size
+        for event in read(self.path):
+            self.has_graph |= bool(event.graph_def)
+            for value in event.summary.value:
+                metadata = value.metadata
+                self._kinds.setdefault(value.tag, (metadata.plugin_data.plugin_name, metadata.data_class))
+                self.steps[value.tag] = max(event.step, self.steps.get(value.tag, -1))
+        config = self.path.with_name(_PROJECTOR)
+        if config.exists():
+            from google.protobuf import text_format
+            from tensorboard.plugins.projector import projector_config_pb2
+
+            there = text_format.Parse(config.read_text(), projector_config_pb2.ProjectorConfig())
+            self._embeddings = {one.tensor_name: one.tensor_path.removesuffix(".tsv") for one in there.embeddings}
+
+    def go_on(self):
+        """Open a closed run again, to write behind what it holds.
+
+        Returns:
+            Whether that could be done: not where the run is still open, has given up, or belongs to the parent of this
+            process, and not where its files are gone or somebody else has written, or is writing, to them.
+        """
+        if not self._fate.is_closed or self._fate.gave_up or self._fate.process != os.getpid():
+            return False
+        runs = [self, *self.parts.values()]
+        try:
+            is_ours = all(run._hold(run.path, 0) and run.path.stat().st_size == run._written for run in runs)
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            for run in runs:
+                run._release()
+            return False
+        self._fate.is_closed = False
+        self.goes_on = True
+        return True
+
+    def part(self, name):
+        """Return the run in a subfolder of this one, and make it where there is none yet.
+
+        It is flushed and closed, goes on and gives up together with this one.
+        """
+        if name not in self.parts:
+            part = self.parts[name] = Run.__new__(Run)
+            part._prepare(self.path.with_name(name), self._fate)
+            part._create(_holds_run)
+        return self.parts[name]
+
+    @property
+    def broken(self):
+        """True where nothing can be written, or nothing any more."""
+        return self._fate.is_broken
 
     def __enter__(self):
         return self
@@ -362,11 +486,12 @@ class Run:
         config = projector_config_pb2.ProjectorConfig()
         for name, file in self._embeddings.items():
             config.embeddings.add(tensor_name=name, tensor_path=f"{file}.tsv", metadata_path=f"{file}_labels.tsv")
-        self.save("projector_config.pbtxt", text_format.MessageToString(config).encode())
+        self.save(_PROJECTOR, text_format.MessageToString(config).encode())
 
     def graph(self, definition):
         """Write the run's graph, the bytes of a `GraphDef`, shown in Graphs; see `structure.graph`."""
         self._add(event_pb2.Event(wall_time=time.time(), graph_def=definition))
+        self.has_graph = True
 
     def tensor(self, tag, array, step, plugin, content=b""):
         """Write an array for a plugin of TensorBoard.
@@ -408,10 +533,12 @@ class Run:
 
     def flush(self):
         """Hand everything written so far to the operating system; from now on it can be read."""
-        if self.broken or not self._pending:
-            return
+        for part in self.parts.values():
+            part.flush()
         content = memoryview(b"".join(self._pending))
         self._pending.clear()
+        if self.broken or not content:
+            return
         size = len(content)
         try:
             while content:
@@ -425,28 +552,27 @@ class Run:
         self._written += size
 
     def close(self):
-        """Flush and close the file. Closing twice does no harm."""
+        """Flush and close the files. Closing twice does no harm."""
         self.flush()
-        self.broken = self._is_closed = True
-        if self.path is not None:
+        self._fate.is_closed = True
+        for run in (self, *self.parts.values()):
+            run._release()
+
+    def _release(self):
+        if self._close is not None:
             self._close()
 
     def give_up(self, error):
         """Drop what comes from now on, and say once that nothing can be written any more.
 
         Args:
-            error: The exception that says so; also from others who write to this folder.
+            error: The exception that says so.
         """
         if self.broken:
             return
-        self.broken = True
-        self._pending.clear()
+        self._fate.gave_up = True
         reason = getattr(error, "strerror", None) or error
-        warnings.warn(
-            f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        quiet.warn(f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.", stacklevel=4)
 
     def _tell(self, kind, tag, step, value):
         for listener in self.listeners:
@@ -463,6 +589,7 @@ class Run:
             raise ValueError(
                 f"tag {tag!r} holds data of {self._kinds[tag][0]}, it cannot hold another kind ({plugin}) too"
             )
+        self.steps[tag] = max(step, self.steps.get(tag, -1))
         if tag not in self._kinds:
             # Only a tag's first metadata counts, so the later events do without.
             self._kinds[tag] = kind
@@ -472,13 +599,20 @@ class Run:
         self._add(event_pb2.Event(wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value])))
 
     def _add(self, event):
-        if self._is_closed:
+        if self._fate.is_closed:
             raise ValueError(f"the run in {self.log_dir} is closed; nothing can be written to it any more")
         if self.broken:
             return
         content = event.SerializeToString()
         length = struct.pack("<Q", len(content))
         self._pending += (length, _checksum(length), content, _checksum(content))
+
+
+def _let_go(descriptor, process):
+    """Close an event file."""
+    if process == os.getpid():
+        locks.release(descriptor)
+    os.close(descriptor)
 
 
 def _checksum(content):

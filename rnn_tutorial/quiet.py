@@ -46,8 +46,12 @@ def warn(text, stacklevel=1):
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
     except Exception:  # The user has made errors of warnings, or there is nowhere to write them.
-        with contextlib.suppress(Exception):
-            print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)
+        _tell_instead(text)
+
+
+def _tell_instead(text):
+    with contextlib.suppress(Exception):
+        print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -610,7 +610,7 @@ def test_a_callback_of_ones_own_may_leave_out_a_part(tmp_path, recorded_warnings
 
 
 @pytest.mark.parametrize("stderr", ["open", "closed", "none"])
-def test_a_warning_that_is_an_error_ends_nothing(tmp_path, monkeypatch, capsys, train, bare, stderr):
+def test_a_warning_that_is_an_error_ends_nothing(tmp_path, monkeypatch, capsys, told_instead, train, bare, stderr):
     def fail(*arguments):
         raise ZeroDivisionError("nobody thought of this")
 
@@ -623,25 +623,30 @@ def test_a_warning_that_is_an_error_ends_nothing(tmp_path, monkeypatch, capsys, 
         warnings.simplefilter("error", RuntimeWarning)
         losses = train([logs_that_hold({"odd": None}), LearningCurves(tmp_path / "run")])
     assert losses == bare
+    assert len(told_instead) == 2
+    told_instead.clear()
     if stderr == "open":
         first, second = capsys.readouterr().err.splitlines()
         assert first == "RuntimeWarning: metric 'odd' is not one number an epoch; curves and scalars leave it out"
         assert second.startswith("RuntimeWarning: LearningCurves stops looking: ZeroDivisionError: nobody thought of")
 
 
-def test_weights_that_are_not_numbers_where_warnings_are_errors(tmp_path, capsys, model, train, read_tags):
+def test_weights_that_are_not_numbers_where_warnings_are_errors(
+    tmp_path, capsys, told_instead, model, train, read_tags
+):
     spoil = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: model.set_weights([array * np.nan for array in model.get_weights()])
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         train([spoil, WeightHistograms(tmp_path / "run")])
+    told_instead.clear()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("RuntimeWarning: 16 of 16 values of cell/kernel are NaN or infinite after epoch 0")
     assert read_tags(tmp_path / "run")[". weights/cell/kernel"] == [0, 1, 2]
 
 
-def test_a_warning_that_cannot_be_written_ends_nothing(tmp_path, monkeypatch, train, bare):
+def test_a_warning_that_cannot_be_written_ends_nothing(tmp_path, monkeypatch, told_instead, train, bare):
     def fail(*arguments, **options):
         raise ValueError("I/O operation on closed file.")
 
@@ -649,6 +654,8 @@ def test_a_warning_that_cannot_be_written_ends_nothing(tmp_path, monkeypatch, tr
         warnings.simplefilter("always", RuntimeWarning)
         monkeypatch.setattr(warnings, "showwarning", fail)
         assert train([logs_that_hold({"odd": None}), LearningCurves(tmp_path / "run")]) == bare
+    assert len(told_instead) == 1
+    told_instead.clear()
 
 
 def test_an_output_that_takes_no_line_ends_nothing(tmp_path, monkeypatch, train, bare):

@@ -21,7 +21,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import events
+from rnn_tutorial import events, locks
 
 
 def png(width=7, height=3, color=(200, 30, 30)):
@@ -888,6 +888,219 @@ def test_a_lock_that_a_dead_program_left_is_no_obstacle(tmp_path):
     with events.Run(tmp_path) as run:
         assert run.log_dir == tmp_path
     assert not lock.exists()
+
+
+KILLED = """
+import os, signal, sys
+from rnn_tutorial import events
+
+def kill(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(os, sys.argv[2], kill)
+events.Run(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("where", ["write", "unlink"])
+def test_a_program_that_is_killed_while_it_makes_its_file(tmp_path, run_python, our_event_file, where):
+    """Before its first event: the folder is as good as new. Behind it: that is a run."""
+    run_python(KILLED, tmp_path / "run", where, code=-9)
+    assert (tmp_path / "run" / ".claimed").exists()
+    left = our_event_file(tmp_path / "run")
+    assert events.is_taken(tmp_path / "run") == (where == "unlink")
+    with events.Run(tmp_path / "run") as run:
+        assert run.log_dir == tmp_path / ("run" if where == "write" else "run_2")
+    if where == "write":
+        assert not left.exists(), "it would hide the new one from TensorBoard's loader"
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [run.path.name]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x18\x00\x00", bytes(40)], ids=["empty", "half", "zeros"])
+def test_a_file_of_ours_without_an_event_takes_no_folder(tmp_path, our_event_file, content):
+    left = tmp_path / f"events.out.tfevents.1.host.2.0{events.SUFFIX}"
+    left.write_bytes(content)
+    (tmp_path / ".claimed").touch()
+    with events.Run(tmp_path) as run:
+        assert run.log_dir == tmp_path
+    assert our_event_file(tmp_path) == run.path
+
+
+def test_a_lock_that_a_living_program_holds(tmp_path):
+    with locks.held(tmp_path / ".claimed") as is_held, events.Run(tmp_path) as run:
+        assert is_held
+        assert run.log_dir == pathlib.Path(f"{tmp_path}_2")
+        with locks.held(tmp_path / ".claimed") as is_held_too:
+            assert not is_held_too
+    assert not (tmp_path / ".claimed").exists()
+
+
+def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
+    """Then a lock file holds as long as it is there, or for a minute."""
+    monkeypatch.setattr(locks, "take", lambda descriptor: None)
+    lock = tmp_path / ".claimed"
+    lock.touch()
+    with events.Run(tmp_path) as run:
+        assert run.log_dir == pathlib.Path(f"{tmp_path}_2")
+    os.utime(lock, (0, 0))
+    with events.Run(tmp_path) as run:
+        assert run.log_dir == tmp_path
+    assert not lock.exists()
+
+
+# Children made by a fork
+
+
+FORKED = """
+import os, sys, weakref
+from rnn_tutorial import events
+
+with events.Run(sys.argv[1]) as run:
+    run.scalar("s", 1, 0)
+    run.flush()
+    run.scalar("s", 2, 1)
+    run.part("train").scalar("t", 1, 0)
+    run.save("x", b"parent")
+    child = os.fork()
+    if child == 0:
+        run.scalar("s", 3, 2)
+        {action}
+    assert os.waitpid(child, 0)[1] == 0
+    run.scalar("s", 4, 3)
+"""
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "sys.exit()",  # which closes the run on its way out
+        "run.flush(); os._exit(0)",
+        "run.close(); os._exit(0)",
+        "run.save('x', b'child'); run.embedding('e', [[1.0]], 'a'); run.close(); sys.exit()",
+        "run.give_up(OSError(28, 'full')); run.close(); os._exit(0)",
+        "del run; os._exit(0)",
+    ],
+)
+def test_a_child_writes_nothing_of_its_parents(tmp_path, run_python, read_values, our_event_file, action):
+    run_python(FORKED.format(action=action), tmp_path / "run")
+    assert read_values(our_event_file(tmp_path / "run"))["scalars"]["s"] == {0: 1, 1: 2, 3: 4}
+    assert read_values(our_event_file(tmp_path / "run" / "train"))["scalars"]["t"] == {0: 1}
+    assert (tmp_path / "run" / "x").read_bytes() == b"parent"
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {our_event_file(tmp_path / "run").name, "x", "train"}
+
+
+def test_a_child_has_runs_of_its_own(tmp_path, run_python, read_values, our_event_file):
+    action = "own = events.Run(sys.argv[1]); own.scalar('s', 5, 0); own.close(); os._exit(0)"
+    run_python(FORKED.format(action=action), tmp_path / "run")
+    assert read_values(our_event_file(tmp_path / "run"))["scalars"]["s"] == {0: 1, 1: 2, 3: 4}
+    assert read_values(our_event_file(tmp_path / "run_2"))["scalars"]["s"] == {0: 5}
+
+
+# Parts, and runs that go on
+
+
+def test_a_part_shares_the_fate_of_its_run(tmp_path, read_values, our_event_file, open_event_files):
+    with events.Run(tmp_path) as run:
+        run.part("train").scalar("loss", 1, 0)
+        run.part("train").scalar("loss", 2, 1)
+        run.flush()
+        assert len(open_event_files(tmp_path)) == 2
+    assert open_event_files(tmp_path) == []
+    assert read_values(our_event_file(tmp_path / "train")) == {"scalars": {"loss": {0: 1, 1: 2}}}
+    assert read_values(our_event_file(tmp_path)) == {}
+
+
+@pytest.mark.parametrize("first", ["part", "run"])
+def test_a_part_and_its_run_give_up_together(tmp_path, monkeypatch, recorded_warnings, first):
+    run = events.Run(tmp_path)
+    part = run.part("train")
+
+    def write(descriptor, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", write)
+    with recorded_warnings() as caught:
+        (part if first == "part" else run).scalar("s", 1, 0)
+        run.flush()
+        assert run.broken
+        assert part.broken
+        part.scalar("s", 1, 1)
+        run.scalar("s", 1, 1)
+        run.close()
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["kept", "read from its files"])
+def test_a_run_that_goes_on(tmp_path, read_values, read_events, our_event_file, is_read):
+    run = events.Run(tmp_path / "run")
+    run.scalar("s", 1, 0)
+    run.histogram("h", np.arange(10.0), 3)
+    run.part("train").scalar("loss", 1, 0)
+    run.close()
+    if is_read:
+        run = events.Run.closed(tmp_path / "run")
+    assert run.go_on()
+    assert (run.steps, run.part("train").steps) == ({"s": 0, "h": 3}, {"loss": 0})
+    assert not run.go_on(), "it is open"
+    run.scalar("s", 2, 1)
+    run.scalar("new", 2, 1)
+    run.part("train").scalar("loss", 2, 1)
+    with pytest.raises(ValueError, match="tag 's' holds data of scalars, it cannot hold another kind"):
+        run.histogram("s", np.arange(3.0), 2)
+    run.close()
+    found = read_values(our_event_file(tmp_path / "run"))
+    assert found["scalars"] == {"s": {0: 1, 1: 2}, "new": {1: 2}}
+    assert list(found["histograms"]["h"]) == [3]
+    assert read_values(our_event_file(tmp_path / "run" / "train"))["scalars"]["loss"] == {0: 1, 1: 2}
+    described = [value.tag for _, value in summaries(read_events(run.path)) if value.HasField("metadata")]
+    assert described == ["s", "h", "new"]
+
+
+def test_a_run_does_not_go_on_where_its_files_changed(tmp_path, open_event_files):
+    run = events.Run(tmp_path)
+    run.part("train").scalar("loss", 1, 0)
+    run.close()
+    path = run.part("train").path
+    content = path.read_bytes()
+    for changed in (content + b"\x00", content[:-1]):
+        path.write_bytes(changed)
+        assert not run.go_on()
+    path.write_bytes(content)
+    other = events.Run.closed(tmp_path)
+    assert other.go_on()
+    assert not run.go_on(), "somebody else writes there"
+    other.close()
+    path.unlink()
+    assert not run.go_on()
+    assert open_event_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["nothing", "two files", "half a record", "another's file", "another's part"])
+def test_no_run_that_could_go_on(tmp_path, what):
+    if what != "nothing":
+        run = events.Run(tmp_path)
+        run.part("train")
+        run.close()
+    if what == "two files":
+        (tmp_path / f"events.out.tfevents.1{events.SUFFIX}").write_bytes(run.path.read_bytes())
+    elif what == "half a record":
+        run.path.write_bytes(run.path.read_bytes() + b"\x18")
+    elif what == "another's file":
+        run.path.rename(tmp_path / "events.out.tfevents.1.host")
+    elif what == "another's part":
+        (tmp_path / "validation").mkdir()
+        (tmp_path / "validation" / "events.out.tfevents.1.host").write_bytes(run.path.read_bytes())
+    with pytest.raises(ValueError, match=r"log_dir must hold one event file of this|breaks off after 1"):
+        events.Run.closed(tmp_path)
+
+
+def test_warnings_that_are_errors_end_nothing(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with events.Run(tmp_path / "file") as run:  # pytest has made errors of warnings
+        run.scalar("s", 1, 0)
+    assert run.broken
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"RuntimeWarning: nothing more is logged to {tmp_path}/file: ")
 
 
 def test_the_program_may_change_its_folder(tmp_path, monkeypatch, read_values, our_event_file):

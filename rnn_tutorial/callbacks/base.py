@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import keras
 
-from rnn_tutorial import autodiff, checks, events, figures, naming, quiet
+from rnn_tutorial import autodiff, checks, figures, naming, quiet
+from rnn_tutorial.callbacks import runs
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -26,8 +27,12 @@ class Observer(keras.callbacks.Callback):
     may fail without the rest goes into `with self.guard("its name"):`. All observers of one `fit` with the same
     `log_dir` write to one run, `self.run`.
 
+    Which run that is shows with the first epoch of a fit: where the same model goes on training, so does its run. A
+    training loop of one's own therefore calls `on_epoch_begin`, as `fit` does.
+
     Args:
-        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ... unless the same
+            model goes on training there, as with `fit(initial_epoch=...)`.
         every: Look at every so many epochs, from the first one on.
 
     Raises:
@@ -38,20 +43,20 @@ class Observer(keras.callbacks.Callback):
         super().__init__()
         self.log_dir = _folder(log_dir)
         self.every = checks.integer("every", every, at_least=1)
-        self.run: Any = None  # the `events.Run` of the fit, from its beginning on
+        self.run: Any = None  # the `events.Run` of the fit, from its first epoch on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False  # True in a fit as long as nothing goes wrong
         self._left_out: set[str] = set()  # the parts that went wrong in this fit
         self._finalizer: Any = None
         self._callbacks: Any = None  # a weak reference to the list that `fit` calls
-        self._first: int | None = None  # epoch of this fit, which need not be 0
+        self._first: int | None = None  # epoch of the run, which need not be 0; None before this fit's first epoch
         self._is_checked = self._is_refused = False
 
     def check(self, model):
         """Before anything is written, with a model that is built: raise ValueError for an argument that will not do."""
 
     def begin(self):
-        """Before the first epoch. The model is built wherever Keras can build it."""
+        """Before the first epoch of a fit. The model is built wherever Keras can build it."""
 
     def record(self, epoch, logs):
         """After every epoch, for what must not miss one; cheap."""
@@ -92,20 +97,44 @@ class Observer(keras.callbacks.Callback):
         """Join the run of this fit."""
         if self._shared is not None:  # An earlier fit ended with an exception that somebody keeps.
             _leave(weakref.ref(self), self._shared)
+        self._looking, self._first = False, None
         self._check_before_training()  # A callback may have built the model by now.
-        self._looking = not self._is_refused
-        if self._looking:
-            self._guarded(self._join)
+        if not self._is_refused:
+            self._is_refused = not self._guarded(self._join)
 
     def _join(self):
         self._left_out = set()
-        self._first = None
         self._shared = _Shared.of(self)
-        self.run = self._shared.run
         self._finalizer = _when_training_is_over(self, self._shared)
-        if self.run is None or self.run.broken:
-            self._looking = False
-        elif self._shared.has_double(self):
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begin with the first epoch of the fit."""
+        self._begin(epoch)
+
+    def _begin(self, epoch):
+        if self._shared is not None and self._first is None and not self._is_refused:
+            training = self._shared.training(self, epoch)
+            if training is not None:
+                self._guarded(self._open, training)
+
+    def _open_again(self):
+        """Take part in the model's latest training once more, after its end.
+
+        Returns:
+            Whether that could be done; then `on_train_end` must follow.
+        """
+        training = runs.reopen(self.model, self.log_dir)
+        if training is None:
+            return False
+        self.on_train_begin()
+        self._shared.join(training)
+        self._open(training)
+        return True
+
+    def _open(self, training):
+        self.run, self._first = training.run, training.first
+        self._looking = not self.run.broken
+        if self._looking and self._shared.has_double(self):
             self._looking = False  # TensorBoard would draw a line to and fro between the values of both.
             quiet.warn(
                 f"{type(self).__name__} is there twice for {self.log_dir}; the second one writes nothing, "
@@ -116,11 +145,12 @@ class Observer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Record this epoch, and look if it is due."""
+        self._begin(epoch)  # A training loop of one's own may not have told of the epoch's beginning.
         self._safely(self._record_and_look, epoch, logs)
 
     def _record_and_look(self, epoch, logs):
         logs = self._shared.scalars(logs)
-        self._first = epoch if self._first is None else self._first
+        self._shared.wrote(epoch)
         self.record(epoch, logs)
         if self.is_due(epoch):
             self.look(epoch, logs)
@@ -137,22 +167,17 @@ class Observer(keras.callbacks.Callback):
             self._guarded(function, *arguments)
 
     def _guarded(self, function, *arguments):
-        """Call a function; an error becomes one warning and ends the looking."""
+        """Call a function; an error becomes one warning and ends the looking. Returns whether there was none."""
         try:
             function(*arguments)
         except Exception as error:
             self._stop(error)
+            return False
+        return True
 
     def _stop(self, error):
         self._looking = False
-        if self.run is not None and self._is_write_error(error):
-            self.run.give_up(error)  # One warning for all who write to this run.
-            return
         quiet.warn(f"{type(self).__name__} stops looking: {_in_words(error)}. Training goes on.")
-
-    def _is_write_error(self, error):
-        """Whether an error says that the folder of the run cannot be written. Our own writer never raises one."""
-        return False
 
     def is_due(self, epoch):
         """Whether to look at this epoch."""
@@ -171,6 +196,10 @@ class Observer(keras.callbacks.Callback):
             if name not in self._left_out:
                 self._left_out.add(name)
                 quiet.warn(f"{type(self).__name__} leaves out {name}: {_in_words(error)}. Everything else goes on.")
+
+    def kept(self, name, make):
+        """What is remembered under a name for as long as a run goes on, from fit to fit; `make()` makes it."""
+        return self._shared.kept(type(self), name, make)
 
     def images(self, drawn, epoch):
         """Write pictures, {tag: figure}."""
@@ -205,10 +234,11 @@ class _Shared:
     def __init__(self, key, fit, log_dir):
         self._log_dir = log_dir
         self._told: set[str] = set()  # of what there was a warning
-        self.run: Any = None
-        self.run = self.attempt(events.Run, log_dir)  # None where that went wrong
+        self._training: Any = None  # a `runs.Training`, from the first epoch on
+        self._cannot_open = False
         self._key = key
         self._fit = fit  # kept alive, so that its id is not given to another fit
+        self.process = os.getpid()
         self._members: weakref.WeakSet[Observer] = weakref.WeakSet()
         self._began = time.monotonic()
         self._pictures = 0.0
@@ -233,8 +263,41 @@ class _Shared:
         shared._members.add(observer)
         return shared
 
+    @property
+    def run(self):
+        """The `events.Run`; None before the first epoch, and where none could be opened."""
+        return None if self._training is None else self._training.run
+
+    def training(self, observer, epoch):
+        """What this fit has in common with others: that of an earlier one that goes on, or a new one; None without."""
+        if self._training is None and not self._cannot_open:
+            callbacks = getattr(observer.callback_list(), "callbacks", ())
+            training = self.attempt(runs.start, observer.model, observer.log_dir, epoch, callbacks)
+            self._cannot_open = training is None
+            if training is not None:
+                self.join(training)
+        return self._training
+
+    def join(self, training):
+        """Take part in a training, whose run is open."""
+        self._training = training
+        training.fit = weakref.ref(self)
+
+    def wrote(self, epoch):
+        self._training.last = max(epoch, self._training.last)
+
+    def kept(self, owner, name, make):
+        kept = self._training.kept
+        if (owner, name) not in kept:
+            kept[owner, name] = make()
+        return kept[owner, name]
+
     def has_double(self, observer):
-        return any(type(other) is type(observer) and other is not observer for other in self._members)
+        """Whether another one of the same class has begun already."""
+        return any(
+            type(other) is type(observer) and other is not observer and other._first is not None
+            for other in self._members
+        )
 
     def weights(self, model, epoch):
         """{name: array} of all weights after this epoch, read once for all who ask."""
@@ -249,6 +312,11 @@ class _Shared:
             self._open.pop(self._key, None)
             if self.run is not None:
                 self.attempt(self.run.close)
+
+    def end(self):
+        """Let all observers leave."""
+        for observer in list(self._members):
+            _leave(weakref.ref(observer), self)
 
     def flush(self):
         self.attempt(self.run.flush)
@@ -341,9 +409,10 @@ def _leave_after_cell(reference, shared):
 def _leave(reference, shared):
     """Finish an observer's part in a fit, once: at its end, or when an exception has ended it."""
     observer = reference()
-    if observer is None or observer._shared is not shared:
-        return
-    observer._guarded(_let_go, observer)
+    if observer is None or observer._shared is not shared or shared.process != os.getpid():
+        return  # A child made by a fork has no part in the fit of its parent.
+    if observer._first is not None:
+        observer._guarded(_let_go, observer)
     if observer._finalizer is not None:
         observer._finalizer.detach()  # It would keep the observer, and with it the model, alive.
     observer._shared = observer._finalizer = None

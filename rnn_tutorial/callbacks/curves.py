@@ -23,9 +23,9 @@ class LearningCurves(Observer):
     """
 
     def begin(self):
-        """Forget the curves of an earlier fit."""
-        self.history = {}
-        self.epochs = []
+        """Begin empty, or behind the curves of the fit whose run goes on."""
+        self.history = self.kept("history", dict)
+        self.epochs = self.kept("epochs", list)
         self._drawn = None
 
     def record(self, epoch, logs):

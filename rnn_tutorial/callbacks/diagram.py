@@ -26,8 +26,8 @@ class ModelDiagram(Observer):
 
     def begin(self):
         """Draw, or wait for the end of the first epoch where the model is built by its first batch."""
-        self._drawn = False
-        if self.model.built:
+        self._drawn = "diagram/model" in self.run.steps
+        if self.model.built and not self._drawn:
             self._draw()
 
     def record(self, epoch, logs):

@@ -30,9 +30,9 @@ class GradientFlow(ProbeObserver):
     needs_gradients = True
 
     def begin(self):
-        """Forget an earlier fit."""
+        """Forget an earlier fit, but for the rows of a run that goes on."""
         super().begin()
-        self._history = {}
+        self._history = self.kept("history", dict)
 
     def write(self, name, look, epoch):
         """Write the norms, their ratio, and keep them for the picture."""

@@ -2,10 +2,9 @@
 
 import contextlib
 import math
-import warnings
 from typing import Any
 
-from rnn_tutorial import checks, taps
+from rnn_tutorial import checks, quiet, taps
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -22,7 +21,7 @@ class GradientHistograms(Observer):
     - `update_ratio/...`: ‖w_after - w_before‖ / ‖w_before‖, mean over the epoch's batches.
     - `gradients/<layer>/<weight>`: the distribution of the epoch's last gradient, before clipping.
     - `gradient_norm_batch/...` with `per_batch`: the norm of each batch; the step is the number of the update, counted
-      from 0 in each `fit`.
+      from 0 in each run.
 
     With gradient accumulation these are those of the accumulated mean, at the steps that update the weights; with loss
     scaling those of the unscaled loss. A weight that is not updated in an epoch has no point there. Every Keras
@@ -58,8 +57,9 @@ class GradientHistograms(Observer):
 
     def begin(self):
         """Open the tap."""
-        self._warned = self._is_blind = False
-        self._batches = 0
+        self._is_blind = False
+        self._warned = self.kept("warned", set)
+        self._batches = self.run.steps.get(f"gradient_norm_batch/{taps.GLOBAL}", -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}
@@ -88,21 +88,17 @@ class GradientHistograms(Observer):
         self._undrained = 0
         if not self._tap.sees_updates and self.model.trainable_variables and not self._is_blind:
             self._is_blind = True
-            warnings.warn(
+            quiet.warn(
                 "GradientHistograms sees no gradients: no Keras optimizer that is an attribute of the model, or of one "
-                "of its layers, has updated the weights through its `apply`",
-                RuntimeWarning,
-                stacklevel=2,
+                "of its layers, has updated the weights through its `apply`"
             )
         nonfinite = self._reading.nonfinite.get(taps.GLOBAL, 0)
         if nonfinite and not self._warned:
-            self._warned = True
+            self._warned.add(epoch)
             names = [name for name, count in self._reading.nonfinite.items() if count and name != taps.GLOBAL]
-            warnings.warn(
+            quiet.warn(
                 f"{nonfinite} of {self._reading.batches} batches of epoch {epoch} had a gradient with NaN or infinity, "
-                f"in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}",
-                RuntimeWarning,
-                stacklevel=2,
+                f"in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
             )
         self._write_batches(self._reading.batch_norms)
 

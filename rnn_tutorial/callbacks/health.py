@@ -61,15 +61,15 @@ class HealthCheck(Observer):
                 raise ValueError(f"probe: {error}") from None
 
     def begin(self):
-        """Listen to what the others write."""
-        self._record = diagnosis.RunData(str(self.run.log_dir), keeps_all=False)
+        """Listen to what the others write; where a run goes on, so does what is known of it."""
+        self._record = self.kept("record", lambda: diagnosis.RunData(str(self.run.log_dir), keeps_all=False))
         self._listener = functools.partial(self._safely, self._record.add)
         self.run.listeners.append(self._listener)
         self.findings: list[diagnosis.Finding] = []  # of the latest judgement
-        self._said: set[tuple[str, str]] = set()
-        self._suspected: set[tuple[str, str]] = set()
+        self._said: set[tuple[str, str]] = self.kept("said", set)
+        self._suspected: set[tuple[str, str]] = self.kept("suspected", set)
         self._last: int | None = None
-        self._looks, self._next = 0, 1
+        self._judged: list[int] = self.kept("judged", list)  # the looks, counted from 1, at which it judged
 
     def record(self, epoch, logs):
         """Take the losses and metrics."""
@@ -79,12 +79,12 @@ class HealthCheck(Observer):
 
     def look(self, epoch, logs):
         """Judge, where it is time to; at once where the loss is NaN."""
-        self._looks += 1
+        looks = (epoch - self._first) // self.every + 1
         losses = [logs[name] for name in ("loss", "val_loss") if name in logs]
         is_new_nan = ("nan", "") not in self._said and not all(map(math.isfinite, losses))
-        if self._looks < self._next and not is_new_nan:
+        if self._judged and looks < math.ceil(_SPACING * self._judged[-1]) and not is_new_nan:
             return
-        self._next = max(self._looks + 1, math.ceil(_SPACING * self._looks))
+        self._judged.append(looks)
         self._ask(epoch)
         self.findings = diagnosis.diagnose(self._record, diagnosis.WHILE_TRAINING)
         found = {(finding.rule, finding.layer): finding for finding in self.findings if finding.severity != "note"}
@@ -93,7 +93,8 @@ class HealthCheck(Observer):
             for key, finding in found.items()
             if key not in self._said and (key in self._suspected or finding.rule == "nan")
         ]
-        self._suspected = set(found)
+        self._suspected.clear()
+        self._suspected.update(found)
         for finding in new:
             self._said.add((finding.rule, finding.layer))
             quiet.tell(f"HealthCheck, epoch {epoch}: {finding}")

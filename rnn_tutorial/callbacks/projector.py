@@ -41,7 +41,7 @@ class EmbeddingProjector(Observer):
 
     def begin(self):
         """Write the matrix as it is before training."""
-        if self.model.built:
+        if self.model.built and not self.run.goes_on:
             self._write(" before training")
 
     def look(self, epoch, logs):

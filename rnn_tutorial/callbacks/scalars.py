@@ -1,80 +1,83 @@
-"""Keras' own TensorBoard callback, writing into the run of the others."""
+"""Loss, metrics and learning rate, as Keras' own TensorBoard callback writes them."""
 
-import contextlib
+from typing import Any
 
 import keras
 
-from rnn_tutorial import autodiff, structure
+from rnn_tutorial import quiet
 from rnn_tutorial.callbacks.base import Observer
 
 
-class Scalars(Observer, keras.callbacks.TensorBoard):
-    """Loss, metrics and learning rate through `keras.callbacks.TensorBoard`, and the graph of the model.
+class Scalars(Observer):
+    """Write loss, metrics and learning rate after every epoch.
 
-    Keras writes to the subfolders `train` and `validation` of the run that all observers of the fit share, so that no
-    folder holds two event files. Like every observer, it never ends training.
+    The subfolders, tags and steps are those of `keras.callbacks.TensorBoard`:
+
+    - `epoch_<metric>` and `epoch_learning_rate` in `train`, `epoch_<metric>` in `validation`, by epoch. The learning
+      rate is the one after the epoch, with the changes of callbacks that stand earlier in the list.
+    - `evaluation_<metric>_vs_iterations` in `validation`, by the number of updates of the weights: after each
+      validation, and after an `evaluate` with this callback that follows a fit. Where a run goes on with a new
+      optimizer, which counts from 0, the steps go on.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
         every: Make what was written readable at every so many epochs; every epoch is written.
     """
 
-    def set_model(self, model):
-        """Keep the model. Keras' callback would open its files here, before the folder of the run is known."""
-        keras.callbacks.Callback.set_model(self, model)
-
     def begin(self):
-        """Open Keras' files in the folder that the run has taken."""
-        self._writers = {}
-        self._has_graph = False
-        self._write_graph()
-        # Keras' own description of the model is what the Graphs tab fails on; see `structure.graph`.
-        self.write_graph = False
-        asked = self.log_dir
-        self.log_dir = str(self.run.path.parent)
-        try:
-            keras.callbacks.TensorBoard.set_model(self, self.model)
-        finally:
-            self.log_dir = asked
-        keras.callbacks.TensorBoard.on_train_begin(self)
+        """Find out where the steps of evaluations go on."""
+        self._warned = False
+        validation = self.run.parts.get("validation")
+        steps = {} if validation is None else validation.steps
+        before = [step for tag, step in steps.items() if tag.endswith("_vs_iterations")]
+        self._updates_before = max(0, max(before, default=0) - (self._updates() or 0))
 
     def record(self, epoch, logs):
         """Write the scalars of the epoch."""
-        self._write_graph()
-        keras.callbacks.TensorBoard.on_epoch_end(self, epoch, logs)
-
-    def _is_write_error(self, error):
-        return autodiff.is_write_error(error)
-
-    def _write_graph(self):
-        # A model that is built by its first batch has its graph after the first epoch.
-        if self.model.built and not self._has_graph:
-            self._has_graph = True
-            self.run.graph(structure.graph(self.model))
-
-    def look(self, epoch, logs):
-        """Hand them to the operating system."""
-        for writer in self._writers.values():
-            writer.flush()
-
-    def finish(self):
-        """Write the last of them."""
-        keras.callbacks.TensorBoard.on_train_end(self)
-
-    def close(self):
-        """Close Keras' files, also where it could not write to them."""
-        for writer in self._writers.values():
-            with contextlib.suppress(Exception):
-                writer.close()
-
-    # Keras' callback prepares here for summaries of each batch, and for a profiler; both are off.
-    on_epoch_begin = keras.callbacks.Callback.on_epoch_begin
-    on_train_batch_begin = keras.callbacks.Callback.on_train_batch_begin
-    on_train_batch_end = keras.callbacks.Callback.on_train_batch_end
-    on_test_begin = keras.callbacks.Callback.on_test_begin
-    on_test_batch_begin = keras.callbacks.Callback.on_test_batch_begin
+        if not logs:
+            return
+        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        for part, values in (("train", training | self._learning_rates()), ("validation", validation)):
+            for name, value in values.items():
+                self.run.part(part).scalar(f"epoch_{name}", value, epoch)
 
     def on_test_end(self, logs=None):
-        """Write validation results against the number of training steps."""
-        if self._looking:
-            self._safely(keras.callbacks.TensorBoard.on_test_end, self, self._shared.scalars(logs or {}))
+        """Write the results of a validation, or of an `evaluate` after training."""
+        is_over = self._shared is None
+        if is_over and not self._open_again():
+            return
+        self._safely(self._evaluated, logs or {})
+        if is_over:
+            self.on_train_end()
+
+    def _evaluated(self, logs):
+        updates = self._updates()
+        if updates is None:
+            return
+        step = self._updates_before + updates
+        for name, value in self._shared.scalars(logs).items():
+            part, tag = self.run.part("validation"), f"evaluation_{name}_vs_iterations"
+            if step > part.steps.get(tag, -1):  # `evaluate` may follow a validation.
+                part.scalar(tag, value, step)
+
+    def _updates(self):
+        """The number of updates that the optimizer has counted; None where it counts none."""
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
+        return None if iterations is None else int(keras.ops.convert_to_numpy(iterations))
+
+    def _learning_rates(self):
+        """{name: learning rate}, one for each optimizer inside of a `MultiOptimizer`."""
+        optimizer: Any = getattr(self.model, "optimizer", None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a `LossScaleOptimizer`
+        if hasattr(optimizer, "optimizers"):
+            named = {f"learning_rate_{one.name}": one for one in optimizer.optimizers}
+        else:
+            named = {"learning_rate": optimizer} if isinstance(optimizer, keras.optimizers.Optimizer) else {}
+        try:
+            return {name: float(keras.ops.convert_to_numpy(one.learning_rate)) for name, one in named.items()}
+        except Exception as error:  # The curves of the losses go on.
+            if not self._warned:
+                self._warned = True
+                quiet.warn(f"Scalars leaves out the learning rate: {type(error).__name__}: {error}")
+            return {}

@@ -41,16 +41,17 @@ class StateHeatmaps(ProbeObserver):
         if not self._looking:
             return
         if self._frame_counts is None:
-            # Without `fit` nobody says how many epochs there will be: then as if there were very many.
-            epochs = (self.params or {}).get("epochs") or _ENDLESS
-            self._frame_counts = _log_spaced(-(-(epochs - epoch) // self.every))
+            # Without `fit`, and where a run goes on, nobody says how many epochs there will be: then as if there were
+            # very many.
+            epochs = 0 if self.run.goes_on else (self.params or {}).get("epochs", 0)
+            self._frame_counts = _log_spaced(-(-(epochs - epoch) // self.every) if epochs else _ENDLESS)
         if (epoch - self._first) // self.every + 1 in self._frame_counts:
             self._frame()
 
     def finish(self):
         """Keep a frame of the end, where training ended before its time."""
         super().finish()
-        if self._epoch is not None and self._framed != self._epoch:
+        if self._epoch is not None and self._framed != self._epoch and not self.run.goes_on:
             self._frame()
 
     def write(self, name, look, epoch):

@@ -19,8 +19,8 @@ class WeightHistograms(Observer):
     """
 
     def begin(self):
-        """Forget an earlier fit."""
-        self._warned = False
+        """Warn once a run."""
+        self._warned = self.kept("warned", set)
 
     def look(self, epoch, logs):
         """Write one histogram a weight."""
@@ -29,7 +29,7 @@ class WeightHistograms(Observer):
             numbers = values if values.dtype.kind == "f" else values.astype("float32")
             nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)
             if nonfinite and not self._warned:
-                self._warned = True
+                self._warned.add(name)
                 quiet.warn(
                     f"{nonfinite} of {values.size} values of {name} are NaN or infinite after epoch {epoch}; "
                     "histograms leave them out"
