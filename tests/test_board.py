@@ -1,7 +1,6 @@
 """The backend of the tab RNN, asked in process through TensorBoard's own application, with both of its loaders."""
 
 import json
-import os
 import shutil
 import struct
 import sys
@@ -500,7 +499,6 @@ def test_findings_of_a_folder_whose_files_come_and_go(tmp_path, record_layer, mo
     wait_for(lambda: "lstm" in layers_of(client, "run"))
     (tmp_path / "run" / "old.tfevents").symlink_to(tmp_path / "nowhere")
     (tmp_path / "run" / "tfevents_old").mkdir()
-    os.mkfifo(tmp_path / "run" / "pipe.tfevents")
     expected = diagnosis.diagnose(diagnosis.read(tmp_path / "run"))
     found = get(client, "findings", run="run")
     assert found["note"] == ""
