@@ -428,11 +428,12 @@ def test_a_run_that_somebody_else_wrote_to_does_not_go_on(tmp_path, our_event_fi
     assert [path.stat().st_size for path in sorted(train.iterdir())] == size
 
 
-def test_warnings_that_are_errors_end_no_training(tmp_path, capsys):
+def test_warnings_that_are_errors_end_no_training(tmp_path, capsys, told_instead):
     (tmp_path / "file").write_text("")
     model = simple()
     assert len(fit(model, observe(tmp_path / "file" / "run"), 0, 2).epoch) == 2  # pytest has made errors of them
     assert capsys.readouterr().err.count("RuntimeWarning: nothing more is logged to") == 1
+    told_instead.clear()
 
 
 # Another process
