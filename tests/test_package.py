@@ -129,9 +129,9 @@ def test_files_without_keras_at_their_head(place):
 def test_data_flows_one_way():
     ours = "rnn_tutorial."
     callbacks = f"{ours}callbacks"
-    # Bytes for TensorBoard need nothing of the package but its checks and its way to print.
+    # Bytes for TensorBoard need nothing of the package but its checks, its locks and its way to print.
     inside = {name for name in imports(PACKAGE / "events.py") if name.startswith(ours)}
-    assert inside == {f"{ours}checks", f"{ours}quiet"}
+    assert inside == {f"{ours}checks", f"{ours}locks", f"{ours}quiet"}
     assert imports_of("events.py", "keras") == set()
     inside = {name for name in imports(PACKAGE / "diagnosis.py") if name.startswith(ours)}
     assert inside == {f"{ours}events", f"{ours}records"}
