@@ -392,25 +392,16 @@ def _inside(layer):
         if any(_inside(layer.layer)):
             yield "", layer
     else:
-        kinds: dict[str, int] = {}
-        for inner in getattr(layer, "_layers", []):
+        for name, inner in naming.sublayers(layer).items():
             for part, loop in _inside(inner):
-                kind = f"/{naming.own_name(inner)}{part}"
-                number = kinds[kind] = kinds.get(kind, -1) + 1
-                yield kind + (f"_{number}" if number else ""), loop
+                yield f"/{name}{part}", loop
 
 
 def _cells(layer):
     """[(what its name gets, cell)] of the cells that a layer steps through, in order."""
     if not _behaves_as(layer.cell, keras.layers.StackedRNNCells):
         return [("", layer.cell)]
-    named: list[tuple[str, Any]] = []
-    numbers: dict[str, int] = {}
-    for cell, _ in _flat_cells(layer.cell, layer.cell.state_size):
-        kind = naming.own_name(cell) if isinstance(cell, keras.layers.Layer) else naming.class_name(cell)
-        number = numbers[kind] = numbers.get(kind, -1) + 1
-        named.append((f"/{kind}" + (f"_{number}" if number else ""), cell))
-    return named
+    return [(f"/{name}", cell) for name, cell in naming.cells(layer.cell)]
 
 
 def _flat_cells(cell, states):
