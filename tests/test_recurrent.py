@@ -735,6 +735,26 @@ def test_saturation(traces):
     assert 0 < traces["lstm"].saturation["candidate"] < 1, "nothing to see"
 
 
+def test_saturation_is_that_of_the_values_that_are_known():
+    model = sequential(layers.Masking(), layers.LSTM(2, name="known"), layers.Dense(1))
+    cell = model.get_layer("known").cell
+    randomize(model, 3.0)
+    x = noise32(BATCH, STEPS, FEATURES)
+    x[0, 3:] = 0  # masked
+    whole = recurrent.trace(model, x)["known"]
+    bias = ops.convert_to_numpy(cell.bias)
+    bias[2] = np.nan  # the first unit's forget gate, and with it all that comes later
+    cell.bias.assign(bias)
+    broken = recurrent.trace(model, x)["known"]
+    for gate, values in broken.gates.items():
+        assert np.isnan(values).sum() > np.isnan(whole.gates[gate]).sum()
+        known = values[~np.isnan(values)]
+        beyond = np.abs(known) > 0.95 if gate == "candidate" else (known < 0.05) | (known > 0.95)
+        assert broken.saturation[gate] == pytest.approx(beyond.mean(), abs=1e-6)
+    cell.bias.assign(np.full_like(bias, np.nan))
+    assert all(np.isnan(share) for share in recurrent.trace(model, x)["known"].saturation.values())
+
+
 def test_flow_of_every_layer(stack):
     """Norms against the raw gradients; the part from above against the backend's gradient of the layer's output."""
     model, x, y, _, given = stack
