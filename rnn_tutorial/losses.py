@@ -4,7 +4,7 @@ import keras
 from keras import tree
 
 # Losses of models that choose between classes, by the names of their Keras classes in one word.
-_OF_CLASSES = ("crossentropy", "hinge", "kldivergence", "dice", "tversky", "circle", "ctc")
+_OF_CLASSES = ("crossentropy", "hinge", "kldivergence", "focal")
 
 
 def check(loss, model=None):
