@@ -54,11 +54,13 @@ def check_known(model, y, loss=None):
     Raises:
         ValueError: There is none, or as for `check_targets`.
     """
-    lacks = "model must be compiled with a loss, or the argument loss be given; received"
     if loss is None and not model.compiled:
-        raise ValueError(f"{lacks} {model.name!r} that is not compiled")
+        raise ValueError(f"model must be compiled with a loss, received {model.name!r} that is not compiled")
     if loss is None and model.loss is None and not is_own(model) and _has_own_step(model):
-        raise ValueError(f"{lacks} {model.name!r} whose loss only its own train_step knows")
+        raise ValueError(
+            f"model must be compiled with a loss, or the argument loss be given; received {model.name!r}, "
+            "whose loss only its own train_step knows"
+        )
     check_targets(model, y, loss)
 
 

@@ -311,6 +311,8 @@ def check_batch(model, x, y=None, sample_weight=None):
     x = _arrays("x", x)
     _check_shapes(model, x)
     sizes = {len(array) for array in tree.flatten(x) if array is not None}
+    if not sizes:
+        raise ValueError("x must hold at least one array, received None for each")
     if len(sizes) != 1:
         raise ValueError(f"x must have the same number of samples in each array, received {sorted(sizes)}")
     (rows,) = sizes
@@ -334,7 +336,7 @@ def _arrays(argument, values):
     def array(value):
         try:
             value = np.asarray(value)
-        except ValueError as error:
+        except Exception as error:  # whatever an object of somebody else's class raises
             raise ValueError(f"{argument} must be an array of numbers, received one that is none: {error}") from None
         if value.dtype.kind not in "biufSU":  # Strings are what some layers turn into numbers.
             raise ValueError(f"{argument} must be an array of numbers, received dtype {value.dtype}")
@@ -347,7 +349,7 @@ def _arrays(argument, values):
                 raise ValueError(f"{argument} must be finite, received {bad} of {value.size} values NaN or infinite")
         return value
 
-    if values is None or all(np.ndim(value) == 0 for value in tree.flatten(values)):
+    if values is None or all(np.isscalar(value) for value in tree.flatten(values)):
         return array(values)  # Numbers in lists are one array.
     return tree.map_structure(lambda value: None if value is None else array(value), values)
 
@@ -360,21 +362,11 @@ def _check_rows(argument, values, rows):
 
 def _check_shapes(model, x):
     try:
-        expected = tree.flatten(model.inputs)
+        expected = model.inputs if isinstance(model, keras.Sequential) else model.input
     except (AttributeError, ValueError):  # A subclassed model does not say.
         return
     is_stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
-    given = [("x", array) for array in tree.flatten(x)]
-    if isinstance(x, dict):
-        names = [tensor.name for tensor in expected]
-        if not set(names) <= set(x):
-            raise ValueError(f"x must have the keys {sorted(names)}, the inputs of the model, received {sorted(x)}")
-        given = [(f"x[{name!r}]", x[name]) for name in names]
-    elif len(given) != len(expected):
-        raise ValueError(f"x must hold {len(expected)} arrays, one an input of the model, received {len(given)}")
-    elif len(given) > 1:
-        given = [(f"x[{number}]", array) for number, (_, array) in enumerate(given)]
-    for (argument, array), tensor in zip(given, expected, strict=True):
+    for argument, array, tensor in _inputs(x, expected):
         if array is None:  # Keras allows it where the input is optional.
             continue
         shape = tuple(tensor.shape)
@@ -388,6 +380,31 @@ def _check_shapes(model, x):
             raise ValueError(f"{argument} must have the shape ({text}), received {array.shape}")
         if array.dtype.kind in "SU" and tensor.dtype != "string":
             raise ValueError(f"{argument} must be an array of numbers, received dtype {array.dtype}")
+
+
+def _inputs(x, expected):
+    """[(what it is called, array, the model's input tensor)] of what a model is given."""
+    tensors = tree.flatten(expected)
+    if isinstance(x, dict):
+        wanted = expected if isinstance(expected, dict) else {tensor.name: tensor for tensor in tensors}
+        if not set(wanted) <= set(x):
+            keys = sorted(map(str, x))
+            raise ValueError(f"x must have the keys {sorted(wanted)}, the inputs of the model, received {keys}")
+        parts = [(f"x[{name!r}]", x[name], part) for name, part in wanted.items()]
+        return [one for name, given, part in parts for one in _pairs(name, given, part)]
+    given = tree.flatten(x)
+    if len(given) != len(tensors):
+        raise ValueError(f"x must hold {len(tensors)} arrays, one an input of the model, received {len(given)}")
+    names = [f"x[{number}]" for number in range(len(given))] if len(given) > 1 else ["x"]
+    return list(zip(names, given, tensors, strict=True))
+
+
+def _pairs(name, given, expected):
+    """As `_inputs`, of one part of a dict, which may hold several arrays itself."""
+    arrays, tensors = tree.flatten(given), tree.flatten(expected)
+    if len(arrays) != len(tensors):
+        raise ValueError(f"{name} must hold {len(tensors)} arrays like the model's input, received {len(arrays)}")
+    return [(name, array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]
 
 
 def _loops(model):

@@ -136,7 +136,7 @@ class ProbeObserver(Observer):
                     looks = self._see(alone)
                     needs.flow, needs.states = alone.flow, alone.states
                     warnings.warn(
-                        f"{missing} left out: {type(error).__name__}: {error}. Everything else goes on.",
+                        f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on.",
                         RuntimeWarning,
                         stacklevel=2,
                     )
@@ -154,6 +154,12 @@ class ProbeObserver(Observer):
         with self.drawing():
             for name, look in self._looks.items():
                 self.images(self.draw(name, look), self._epoch)
+
+
+def _in_one_line(error, longest=300):
+    """What an error says; a graph's may go over pages."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def _describe(probe):
