@@ -63,15 +63,15 @@ def sublayers(layer):
         {name: layer}, in the order in which the layer came to hold them. What `TimeDistributed` wraps, and the one cell
         of an `RNN`, have the name "": their weights are called as if they were its own.
     """
-    named = []
+    named, whole = [], []  # what the layer holds under names of its own, and what these are part of
     if isinstance(layer, keras.layers.Bidirectional):
         named = [("forward", layer.forward_layer), ("backward", layer.backward_layer)]
     elif isinstance(layer, keras.layers.RNN):
-        named = cells(layer.cell)
+        named, whole = cells(layer.cell), [layer.cell]
     elif isinstance(layer, keras.layers.TimeDistributed):
         named = [("", layer.layer)]
     held = layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
-    known = [getattr(layer, "cell", None), *(inner for _, inner in named)]
+    known = [*whole, *(inner for _, inner in named)]
     others = [inner for inner in held if all(inner is not one for one in known)]
     return _unique([*named, *_siblings(others).items()])
 

@@ -385,3 +385,39 @@ def test_weights_are_drawn_by_the_layer_that_holds_them(tmp_path, read_values, o
         "weights_picture/outside_1/lstm",
         "weights_picture/dense",
     }
+
+
+def test_a_cell_that_a_layer_of_ones_own_steps():
+    class Stepper(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.cell = layers.GRUCell(3)
+            self.cells = layers.StackedRNNCells([layers.LSTMCell(2), layers.LSTMCell(2)])
+
+        def build(self, shape):
+            self.cell.build((None, shape[-1]))
+            self.cells.build((None, shape[-1]))
+
+        def call(self, x):
+            return self.cell(x[:, 0], [keras.ops.zeros((len(x), 3))])[0]
+
+    layer = Stepper()
+    layer.build((None, 5, 3))
+    parts = ("gru_cell", "stacked_rnn_cells/lstm_cell", "stacked_rnn_cells/lstm_cell_1")
+    assert list(naming.weights(layer)) == [f"{part}/{weight}" for part in parts for weight in RECURRENT]
+
+
+def test_a_recurrent_layer_that_holds_more_than_its_cell():
+    class Projected(layers.LSTM):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.projection = layers.Dense(2)
+
+        def call(self, sequences):
+            return self.projection(super().call(sequences))
+
+    assert check_weights(stack(Projected(3))) == [
+        *(f"projected/{weight}" for weight in RECURRENT),
+        "projected/dense/kernel",
+        "projected/dense/bias",
+    ]

@@ -155,6 +155,19 @@ def test_targets_are_asked_for_where_the_loss_compares(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_targets_that_are_missed_by_a_model_that_its_first_batch_builds(tmp_path, recorded_warnings, tags):
+    model = keras.Sequential([layers.SimpleRNN(4, name="cell"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with recorded_warnings() as caught:
+        fit(model, observe(tmp_path / "run", probe=(X, None)))
+    assert ours(caught) == [
+        "the gradient through time is left out: ValueError: y must hold the targets that belong to x, received None. "
+        "Everything else goes on."
+    ]
+    assert tags() >= STATES | OTHERS
+    assert not tags() & FLOW
+
+
 # --- Losses that only a train_step knows
 
 

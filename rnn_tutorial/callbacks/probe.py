@@ -109,7 +109,6 @@ class ProbeObserver(Observer):
         looks, key = self._shared.looks, self._key()
         if key not in looks or looks[key][0] != epoch:
             looks[key] = epoch, None
-            self._check_once()
             if recurrent.layers(self.model):
                 looks[key] = epoch, self._look_at(self._shared.needs[key])
             else:
