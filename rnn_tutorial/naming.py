@@ -146,7 +146,7 @@ def _names(held):
     numbers: dict[str, int] = {}
     names: list[str] = []
     for layer in held:
-        name = getattr(layer, "name", None)  # a cell need not be a layer
+        name = layer.name if isinstance(layer, keras.layers.Layer) else None  # a cell need not be one
         if name is None or is_automatic(layer):
             kind = class_name(layer)
             number = numbers[kind] = numbers.get(kind, -1) + 1

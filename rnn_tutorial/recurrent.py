@@ -349,7 +349,10 @@ def _arrays(argument, values):
                 raise ValueError(f"{argument} must be finite, received {bad} of {value.size} values NaN or infinite")
         return value
 
-    if values is None or all(np.isscalar(value) for value in tree.flatten(values)):
+    def is_number(value):
+        return np.isscalar(value) or getattr(value, "shape", None) == ()
+
+    if values is None or all(map(is_number, tree.flatten(values))):
         return array(values)  # Numbers in lists are one array.
     return tree.map_structure(lambda value: None if value is None else array(value), values)
 

@@ -1,6 +1,5 @@
 """What the callbacks that look inside with a probe have in common: one look an epoch, and when to draw."""
 
-import contextlib
 import dataclasses
 import json
 import warnings
@@ -131,15 +130,17 @@ class ProbeObserver(Observer):
                 (dataclasses.replace(needs, flow=False), "the gradient through time is"),
                 (dataclasses.replace(needs, states=False), "states and gates are"),
             ):
-                with contextlib.suppress(Exception):
+                try:
                     looks = self._see(alone)
-                    needs.flow, needs.states = alone.flow, alone.states
-                    warnings.warn(
-                        f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on.",
-                        RuntimeWarning,
-                        stacklevel=2,
-                    )
-                    return looks
+                except Exception:
+                    continue
+                needs.flow, needs.states = alone.flow, alone.states
+                warnings.warn(
+                    f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return looks
             raise
 
     def _see(self, needs):
