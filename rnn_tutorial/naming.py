@@ -6,6 +6,7 @@ model.
 """
 
 import re
+from typing import Any
 
 import keras
 
@@ -28,34 +29,61 @@ def top_layers(model):
     Returns:
         {name: layer}, in the order of the model.
     """
-    numbers: dict[str, int] = {}
-    named = []
-    for layer in model.layers:
-        name = layer.name
-        if is_automatic(layer):
-            kind = own_name(layer)
-            number = numbers.get(kind, 0)
-            numbers[kind] = number + 1
-            name = kind if number == 0 else f"{kind}_{number}"
-        named.append((name, layer))
-    return _unique(named)
+    return _siblings(model.layers)
 
 
 def weights(model):
-    """Name every weight of a model.
+    """Name every weight of a model, or of one layer.
+
+    Args:
+        model: A `keras.Model`, or a layer of any other kind.
 
     Returns:
-        {"<layer>/<weight>": variable}, in the order of the model; each variable once. Where one layer has several
-        weights of one name, the later ones get `_1`, `_2`, ... The two directions of a `Bidirectional` layer are
-        `<layer>/forward/...` and `<layer>/backward/...`.
+        {"<layer>/<weight>": variable}, in the order of the model; each variable once. A weight that a layer's sublayers
+        hold carries the way to it, see `sublayers`: `decoder/gru/kernel`. Where one layer has several weights of one
+        name, the later ones get `_1`, `_2`, ... Without "<layer>/" for what a single layer holds itself.
     """
+    if not isinstance(model, keras.Model):
+        return _unique(_own_weights(model))
     named = []
     for name, layer in layers(model).items():
-        for part, holder in _parts(layer):
-            named += [(f"{name}/{part}{variable.name}", variable) for variable in holder.weights]
+        named += [(f"{name}/{weight}", variable) for weight, variable in _own_weights(layer)]
     # What a subclassed model holds without a layer around it.
     named += [(f"model/{variable.name}", variable) for variable in model.weights]
     return _unique(named)
+
+
+def sublayers(layer):
+    """Name the layers that a layer holds itself, in attributes, lists or dicts.
+
+    They are called as the layers of a model are: by the name they were given, otherwise after their class and their
+    order among each other. The layers of a `Bidirectional` are `forward` and `backward`, those of an `RNN` its cells.
+
+    Returns:
+        {name: layer}, in the order in which the layer came to hold them. What `TimeDistributed` wraps, and the one cell
+        of an `RNN`, have the name "": their weights are called as if they were its own.
+    """
+    named, whole = [], []  # what the layer holds under names of its own, and what these are part of
+    if isinstance(layer, keras.layers.Bidirectional):
+        named = [("forward", layer.forward_layer), ("backward", layer.backward_layer)]
+    elif isinstance(layer, keras.layers.RNN):
+        named, whole = cells(layer.cell), [layer.cell]
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        named = [("", layer.layer)]
+    held = layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
+    known = [*whole, *(inner for _, inner in named)]
+    others = [inner for inner in held if all(inner is not one for one in known)]
+    return _unique([*named, *_siblings(others).items()])
+
+
+def cells(cell):
+    """Name the cells that an `RNN` layer's cell is made of.
+
+    Returns:
+        [(name, cell)] in order, those of stacks inside stacks too; [("", cell)] for a cell that is no stack.
+    """
+    flat = _flat_cells(cell)
+    return [("", cell)] if flat == [cell] else list(zip(_names(flat), flat, strict=True))
 
 
 def is_automatic(layer):
@@ -85,27 +113,66 @@ def _walk(model, prefix):
             yield f"{prefix}{name}", layer
 
 
-def _parts(layer):
-    """(what its weights' names begin with, the layer that holds them)."""
-    if isinstance(layer, keras.layers.Bidirectional):
-        return [("forward/", layer.forward_layer), ("backward/", layer.backward_layer)]
-    return [("", layer)]
+def _own_weights(layer):
+    """[("<sublayer>/.../<weight>", variable)] of all weights of a layer, in its order."""
+    ways = _ways(layer)
+    return [(ways.get(id(variable), "") + variable.name, variable) for variable in layer.weights]
+
+
+def _ways(layer):
+    """{id of a variable: "<sublayer>/.../"} of the weights that a layer's sublayers hold."""
+    ways: dict[int, str] = {}
+    for name, inner in sublayers(layer).items():
+        begin = f"{name}/" if name else ""
+        deeper = _ways(inner) if isinstance(inner, keras.layers.Layer) else {}
+        for variable in getattr(inner, "weights", []):
+            ways.setdefault(id(variable), begin + deeper.get(id(variable), ""))
+    return ways
+
+
+def _flat_cells(cell):
+    if not isinstance(cell, keras.layers.StackedRNNCells) or type(cell).call is not keras.layers.StackedRNNCells.call:
+        return [cell]
+    return [flat for one in cell.cells for flat in _flat_cells(one)]
+
+
+def _siblings(held):
+    """{name: layer} of layers that stand side by side, each there once."""
+    return dict(zip(_names(held), held, strict=True))
+
+
+def _names(held):
+    """Unique names of layers that stand side by side: given ones, otherwise those of class and order."""
+    numbers: dict[str, int] = {}
+    names: list[str] = []
+    for layer in held:
+        name = layer.name if isinstance(layer, keras.layers.Layer) else None  # a cell need not be one
+        if name is None or is_automatic(layer):
+            kind = class_name(layer)
+            number = numbers[kind] = numbers.get(kind, -1) + 1
+            name = f"{kind}_{number}" if number else kind
+        names.append(_free(name, names))
+    return names
 
 
 def _unique(pairs):
     """Pairs of name and object -> dict; an object is kept once, a name that is taken gets a number."""
-    named = {}
+    named: dict[str, Any] = {}
     objects = set()
     for name, thing in pairs:
-        if id(thing) in objects:
-            continue
-        objects.add(id(thing))
-        free, number = name, 0
-        while free in named:
-            number += 1
-            free = f"{name}_{number}"
-        named[free] = thing
+        if id(thing) not in objects:
+            objects.add(id(thing))
+            named[_free(name, named)] = thing
     return named
+
+
+def _free(name, taken):
+    """A name that is not taken: this one, or with a number."""
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def _snake_case(name):

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from rnn_tutorial import autodiff, checks, naming, quiet
+from rnn_tutorial import autodiff, checks, losses, naming, quiet
 
 # A gate counts as shut below the first and as open above the second; a tanh as saturated beyond the second.
 SHUT, OPEN = 0.05, 0.95
@@ -49,7 +49,8 @@ class Trace:
         gates: {name: (batch, time, units)}: "input", "forget", "candidate", "output" of an LSTM; "update", "reset",
             "candidate" of a GRU; empty otherwise.
         saturation: {name: share}: of the gates' values those below 0.05 or above 0.95, of the candidate's, or a simple
-            cell's hidden state, those beyond +-0.95; NaN where all is masked.
+            cell's hidden state, those beyond +-0.95. Masked steps and values that are NaN do not count; NaN where
+            nothing is left.
     """
 
     hidden: np.ndarray
@@ -86,7 +87,8 @@ class Look:
 
     Attributes:
         flow: A `Flow` of norms; None where it was not asked for or the cell was not understood.
-        states: {"hidden": (units, time), "cell": ...} of the first sample.
+        states: {"hidden": (units, time), "cell": ...} of the first sample; empty where they were not asked for, as
+            are the following.
         gates: {name: (units, time)} of the first sample.
         saturation: As in `Trace`, over all samples.
     """
@@ -153,9 +155,10 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
     Args:
         model: A built `keras.Model`, compiled unless `loss` is given.
         x: Inputs, as for `trace`.
-        y: Targets, as for `fit`.
-        loss: A loss as `compile` takes it; a function made anew for each call is compiled anew too. None is the
-            compiled loss, regularisation included.
+        y: Targets, as for `fit`; None where the loss needs none, because layers add it or `compute_loss` is the
+            model's own.
+        loss: A loss as `compile` takes it; a function made anew for each call is compiled anew too. None is the loss of
+            training: the compiled one and what layers and regularisers add to it, or the model's own `compute_loss`.
         raw: True gives the gradients themselves instead of their norms.
         sample_weight: Weights of the samples, as for `fit`.
 
@@ -163,11 +166,10 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
         {name: Flow}, named as by `trace`. A layer that cannot be followed is left out with one warning.
 
     Raises:
-        ValueError: As for `trace`; or y does not fit x, or there is no loss.
+        ValueError: As for `trace`; or y does not fit x, loss does not fit the model, or there is no loss.
     """
-    if loss is not None and y is None:
-        raise ValueError("y must hold the targets that belong to x, received None")
-    x, y, sample_weight = check_probe(model, x, y, sample_weight, needs_loss=loss is None)
+    x, y, sample_weight = check_probe(model, x, y, sample_weight)
+    losses.check_known(model, y, loss)
     checks.flag("raw", raw)
     kind = "raw" if raw else "norms"
     value, records = _run(model, kind, (x, y, sample_weight), gradient=True, loss=loss)
@@ -179,15 +181,17 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
     return flows
 
 
-def look(model, x, y=None, sample_weight=None, flow=True):
+def look(model, x, y=None, sample_weight=None, flow=True, states=True, loss=None):
     """Flow and trace of a batch in one pass, reduced to what callbacks write.
 
     Args:
-        model: A built `keras.Model`, compiled where `flow` is True.
+        model: A built `keras.Model`, compiled where `flow` is True and `loss` is None.
         x: Inputs, as for `trace`.
-        y: Targets, as for `fit`; not needed without `flow`.
+        y: Targets, as for `gradient_flow`; not needed without `flow`.
         sample_weight: Weights of the samples, as for `fit`.
         flow: False leaves out the gradients.
+        states: False leaves out states, gates and saturation.
+        loss: As for `gradient_flow`.
 
     Returns:
         {name: Look}, named as by `trace`.
@@ -195,8 +199,10 @@ def look(model, x, y=None, sample_weight=None, flow=True):
     Raises:
         ValueError: As for `gradient_flow`.
     """
-    x, y, sample_weight = check_probe(model, x, y, sample_weight, needs_loss=flow)
-    value, records = _run(model, "look", (x, y, sample_weight), gradient=flow)
+    x, y, sample_weight = check_probe(model, x, y, sample_weight)
+    if flow:
+        losses.check_known(model, y, loss)
+    value, records = _run(model, "look" if states else "norms", (x, y, sample_weight), flow, loss if flow else None)
     looks = {}
     for name, record in records.items():
         norms = record["flow"]
@@ -280,31 +286,39 @@ def split_gates(name, weight, cell):
     return dict(zip(gates, np.split(weight, len(gates), axis=-1), strict=True))
 
 
-def check_probe(model, x, y=None, sample_weight=None, needs_loss=False):
-    """Check a batch against a model, before anything is computed.
+def check_probe(model, x, y=None, sample_weight=None):
+    """Check a batch against a model with recurrent layers, before anything is computed.
+
+    Returns:
+        As for `check_batch`.
+
+    Raises:
+        ValueError: What is wrong, with the argument, the value received and what is allowed.
+    """
+    _check_model(model)
+    if not _loops(model):
+        raise ValueError(f"model must have a recurrent layer that can be followed, received {model.name!r} with none")
+    return check_batch(model, x, y, sample_weight)
+
+
+def check_batch(model, x, y=None, sample_weight=None):
+    """Check a batch against a model of any kind.
 
     Returns:
         x, y and sample_weight with NumPy arrays, floats as Keras' float type, as `fit` would hand them on.
 
     Raises:
-        ValueError: What is wrong, with the argument, the value received and what is allowed.
+        ValueError: As for `check_probe`.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"model must be a keras.Model, received {type(model).__name__}")
-    if not model.built:
-        raise ValueError("model must be built; call it on a batch first, or give it an Input")
-    if not _loops(model):
-        raise ValueError(f"model must have a recurrent layer that can be followed, received {model.name!r} with none")
+    _check_model(model)
     x = _arrays("x", x)
     _check_shapes(model, x)
     sizes = {len(array) for array in tree.flatten(x) if array is not None}
+    if not sizes:
+        raise ValueError("x must hold at least one array, received None for each")
     if len(sizes) != 1:
         raise ValueError(f"x must have the same number of samples in each array, received {sorted(sizes)}")
     (rows,) = sizes
-    if needs_loss and not model.compiled:
-        raise ValueError(f"model must be compiled with a loss, received {model.name!r} that is not compiled")
-    if y is None and needs_loss and not _has_own_loss(model):
-        raise ValueError("y must hold the targets that belong to x, received None")
     if y is not None:
         y = _arrays("y", y)
         _check_rows("y", y, rows)
@@ -314,11 +328,18 @@ def check_probe(model, x, y=None, sample_weight=None, needs_loss=False):
     return x, y, sample_weight
 
 
+def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model, received {type(model).__name__}")
+    if not model.built:
+        raise ValueError("model must be built; call it on a batch first, or give it an Input")
+
+
 def _arrays(argument, values):
     def array(value):
         try:
             value = np.asarray(value)
-        except ValueError as error:
+        except Exception as error:  # whatever an object of somebody else's class raises
             raise ValueError(f"{argument} must be an array of numbers, received one that is none: {error}") from None
         if value.dtype.kind not in "biufSU":  # Strings are what some layers turn into numbers.
             raise ValueError(f"{argument} must be an array of numbers, received dtype {value.dtype}")
@@ -331,7 +352,10 @@ def _arrays(argument, values):
                 raise ValueError(f"{argument} must be finite, received {bad} of {value.size} values NaN or infinite")
         return value
 
-    if values is None or all(np.ndim(value) == 0 for value in tree.flatten(values)):
+    def is_number(value):
+        return np.isscalar(value) or getattr(value, "shape", None) == ()
+
+    if values is None or all(map(is_number, tree.flatten(values))):
         return array(values)  # Numbers in lists are one array.
     return tree.map_structure(lambda value: None if value is None else array(value), values)
 
@@ -344,23 +368,16 @@ def _check_rows(argument, values, rows):
 
 def _check_shapes(model, x):
     try:
-        expected = tree.flatten(model.inputs)
+        expected = model.inputs if isinstance(model, keras.Sequential) else model.input
     except (AttributeError, ValueError):  # A subclassed model does not say.
         return
-    given = [("x", array) for array in tree.flatten(x)]
-    if isinstance(x, dict):
-        names = [tensor.name for tensor in expected]
-        if not set(names) <= set(x):
-            raise ValueError(f"x must have the keys {sorted(names)}, the inputs of the model, received {sorted(x)}")
-        given = [(f"x[{name!r}]", x[name]) for name in names]
-    elif len(given) != len(expected):
-        raise ValueError(f"x must hold {len(expected)} arrays, one an input of the model, received {len(given)}")
-    elif len(given) > 1:
-        given = [(f"x[{number}]", array) for number, (_, array) in enumerate(given)]
-    for (argument, array), tensor in zip(given, expected, strict=True):
+    is_stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+    for argument, array, tensor in _inputs(x, expected):
         if array is None:  # Keras allows it where the input is optional.
             continue
         shape = tuple(tensor.shape)
+        if not is_stateful:  # Keras notes the size of the batch that a model was built by, and takes any.
+            shape = (None, *shape[1:])
         if len(shape) != array.ndim or any(
             size not in (None, got) for size, got in zip(shape, array.shape, strict=True)
         ):
@@ -369,6 +386,31 @@ def _check_shapes(model, x):
             raise ValueError(f"{argument} must have the shape ({text}), received {array.shape}")
         if array.dtype.kind in "SU" and tensor.dtype != "string":
             raise ValueError(f"{argument} must be an array of numbers, received dtype {array.dtype}")
+
+
+def _inputs(x, expected):
+    """[(what it is called, array, the model's input tensor)] of what a model is given."""
+    tensors = tree.flatten(expected)
+    if isinstance(x, dict):
+        wanted = expected if isinstance(expected, dict) else {tensor.name: tensor for tensor in tensors}
+        if not set(wanted) <= set(x):
+            keys = sorted(map(str, x))
+            raise ValueError(f"x must have the keys {sorted(wanted)}, the inputs of the model, received {keys}")
+        parts = [(f"x[{name!r}]", x[name], part) for name, part in wanted.items()]
+        return [one for name, given, part in parts for one in _pairs(name, given, part)]
+    given = tree.flatten(x)
+    if len(given) != len(tensors):
+        raise ValueError(f"x must hold {len(tensors)} arrays, one an input of the model, received {len(given)}")
+    names = [f"x[{number}]" for number in range(len(given))] if len(given) > 1 else ["x"]
+    return list(zip(names, given, tensors, strict=True))
+
+
+def _pairs(name, given, expected):
+    """As `_inputs`, of one part of a dict, which may hold several arrays itself."""
+    arrays, tensors = tree.flatten(given), tree.flatten(expected)
+    if len(arrays) != len(tensors):
+        raise ValueError(f"{name} must hold {len(tensors)} arrays like the model's input, received {len(arrays)}")
+    return [(name, array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]
 
 
 def _loops(model):
@@ -395,25 +437,16 @@ def _inside(layer):
         if any(_inside(layer.layer)):
             yield "", layer
     else:
-        kinds: dict[str, int] = {}
-        for inner in getattr(layer, "_layers", []):
+        for name, inner in naming.sublayers(layer).items():
             for part, loop in _inside(inner):
-                kind = f"/{naming.own_name(inner)}{part}"
-                number = kinds[kind] = kinds.get(kind, -1) + 1
-                yield kind + (f"_{number}" if number else ""), loop
+                yield f"/{name}{part}", loop
 
 
 def _cells(layer):
     """[(what its name gets, cell)] of the cells that a layer steps through, in order."""
     if not _behaves_as(layer.cell, keras.layers.StackedRNNCells):
         return [("", layer.cell)]
-    named: list[tuple[str, Any]] = []
-    numbers: dict[str, int] = {}
-    for cell, _ in _flat_cells(layer.cell, layer.cell.state_size):
-        kind = naming.own_name(cell) if isinstance(cell, keras.layers.Layer) else naming.class_name(cell)
-        number = numbers[kind] = numbers.get(kind, -1) + 1
-        named.append((f"/{kind}" + (f"_{number}" if number else ""), cell))
-    return named
+    return [(f"/{name}", cell) for name, cell in naming.cells(layer.cell)]
 
 
 def _flat_cells(cell, states):
@@ -468,7 +501,7 @@ def _held(part):
 def _compile(model, kind, gradient, loss, preactivation):
     """A function (x, y, sample_weight) -> (loss, {name: record}, problems), compiled where it is first called."""
     reference = weakref.ref(model)  # What is compiled must not keep the model alive.
-    losses = tree.map_structure(_held, loss)
+    held_loss = tree.map_structure(_held, loss)
     problems: list[str] = []
     order: dict[str, Any] = {}  # JAX sorts what it returns by name.
 
@@ -480,7 +513,7 @@ def _compile(model, kind, gradient, loss, preactivation):
             with _left_as_it_was(model), scope():
                 recorder.reroute()
                 y_pred = model(x, **_off(model.call))
-                given = tree.map_structure(lambda held: held(), losses)
+                given = tree.map_structure(lambda held: held(), held_loss)
                 value = _loss(model, given, x, y, y_pred, sample_weight) if gradient else ops.zeros(())
             problems[:] = recorder.problems(gradient)
             uses.update(recorder.uses)
@@ -554,13 +587,9 @@ def _loss(model, loss, x, y, y_pred, sample_weight):
         model, names = keras.Model(name=model.name), getattr(model, "output_names", None)
         model.output_names = names
         model.compile(optimizer=None, loss=loss)
-    elif model.loss is None and not _has_own_loss(model) and not model.losses:
+    elif model.loss is None and not losses.is_own(model) and not model.losses:
         raise ValueError("model must be compiled with a loss, or the argument loss be given; received one without")
     return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **_off(model.compute_loss))
-
-
-def _has_own_loss(model):
-    return type(model).compute_loss is not keras.Model.compute_loss
 
 
 class _Use:
@@ -842,9 +871,9 @@ def _reduce(use, name, gradients, kind, preactivation):
     states = {kind: use.arrays["after"][number] for kind, number in use.states().items()}
     gates, before = _gates(use)
     for gate, array in gates.items():
-        record["saturation"][gate] = _share(_saturated(gate, array), use.arrays["mask"])
+        record["saturation"][gate] = _saturation(gate, array, use.arrays["mask"])
     if _behaves_as(use.cell, keras.layers.SimpleRNNCell) and use.cell.activation is keras.activations.tanh:
-        record["saturation"]["hidden"] = _share(_saturated("hidden", states["hidden"]), use.arrays["mask"])
+        record["saturation"]["hidden"] = _saturation("hidden", states["hidden"], use.arrays["mask"])
     for part, arrays in (("states", states), ("gates", before if preactivation else gates)):
         for key, array in arrays.items():
             shown = _with_nan(ops.cast(array, _wide(array)), missing)
@@ -891,19 +920,13 @@ def _gates(use):
     return {name: activations[name](array) for name, array in before.items()}, before
 
 
-def _saturated(gate, values):
-    if gate in ("candidate", "hidden"):
-        return ops.abs(values) > OPEN
-    return (values < SHUT) | (values > OPEN)
-
-
-def _share(flags, mask):
-    """Share of flags (time, batch, units) that are set, over the steps that count."""
-    flags = ops.cast(flags, "float32")
-    if mask is None:
-        return ops.mean(flags)
-    mask = ops.cast(mask, "float32")[..., None]
-    return ops.sum(flags * mask) / (ops.sum(mask) * flags.shape[-1])
+def _saturation(gate, values, mask):
+    """Share of values (time, batch, units) that are saturated, of those that are not masked and not NaN."""
+    counts = ~ops.isnan(values)
+    if mask is not None:
+        counts = counts & mask[..., None]
+    beyond = ops.abs(values) > OPEN if gate in ("candidate", "hidden") else (values < SHUT) | (values > OPEN)
+    return ops.sum(ops.cast(beyond & counts, "float32")) / ops.sum(ops.cast(counts, "float32"))
 
 
 def _at_last_step(use, gradient):

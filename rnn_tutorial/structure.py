@@ -84,8 +84,7 @@ def graph(model):
     nodes = []
     given = sources(model)
     for name, layer in naming.top_layers(model).items():
-        weights = naming.weights(layer) if hasattr(layer, "layers") else {w.name: w for w in layer.weights}
-        parts = {f"{name}/{weight}": variable for weight, variable in weights.items()}
+        parts = {f"{name}/{weight}": variable for weight, variable in naming.weights(layer).items()}
         nodes += [_node(part, "Weight", tuple(variable.shape)) for part, variable in parts.items()]
         node = _node(name, type(layer).__name__, output_shape(model, layer))
         node.input.extend([*given[name], *parts])

@@ -1182,8 +1182,9 @@ def _predicate(layers, model):
             f"received {layers!r}"
         )
     if model is not None:
-        there = {name.rpartition("/")[0] for name in naming.weights(model)}
-        there |= {name.partition("/")[0] for name in there} | set(naming.layers(model))
+        there = set(naming.layers(model))
+        for name in naming.weights(model):
+            there.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         unknown = [name for name in names if name not in there]
         if unknown:
             raise ValueError(

@@ -841,14 +841,6 @@ def test_no_probe_is_told(tmp_path, make):
         make(tmp_path / "run", None)
 
 
-def test_a_probe_for_a_model_without_recurrent_layers(tmp_path):
-    model = keras.Sequential([keras.Input((6, 3)), layers.Flatten(), layers.Dense(1)], name="flat")
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"probe: model must have a recurrent layer.*, received 'flat' with none"):
-        fit(model, observe(tmp_path / "run", probe=probe()))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_model_that_is_not_compiled(tmp_path):
     with pytest.raises(ValueError, match="compile"):
         fit(CASES["lstm"].build(), observe(tmp_path / "run", probe=probe()))

@@ -2,7 +2,8 @@ import keras
 import pytest
 from keras import layers
 
-from rnn_tutorial import models, naming
+from rnn_tutorial import models, naming, recurrent, taps
+from rnn_tutorial.callbacks import WeightHeatmaps
 
 
 def names(model):
@@ -166,12 +167,12 @@ def test_wrapped_and_stacked_cells():
     )
     found = check_weights(model)
     assert found == [
-        "rnn/kernel",
-        "rnn/recurrent_kernel",
-        "rnn/bias",
-        "rnn/kernel_1",
-        "rnn/recurrent_kernel_1",
-        "rnn/bias_1",
+        "rnn/lstm_cell/kernel",
+        "rnn/lstm_cell/recurrent_kernel",
+        "rnn/lstm_cell/bias",
+        "rnn/lstm_cell_1/kernel",
+        "rnn/lstm_cell_1/recurrent_kernel",
+        "rnn/lstm_cell_1/bias",
         "time_distributed/kernel",
         "time_distributed/bias",
         "batch_normalization/gamma",
@@ -239,3 +240,182 @@ def test_input_layers_have_no_names():
     model = keras.Model([a, b], layers.add([a, b]))
     assert names(model) == ["add"]
     assert check_weights(model) == []
+
+
+class Decoder(layers.Layer):
+    """A layer that holds layers in attributes, a list and a dict, one of them a model."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.reader = layers.GRU(3, return_sequences=True)
+        self.writer = layers.GRU(3, return_sequences=True)
+        self.more = [layers.Dense(3), {"last": [layers.Dense(3, name="mine")]}]
+        self.model = keras.Sequential([layers.LSTM(3, return_sequences=True), layers.Dense(3)])
+        self.dropout = layers.Dropout(0.1)
+        self.gain = self.add_weight(shape=(1,), name="gain")
+
+    def call(self, x):
+        x = self.writer(self.reader(x))
+        x = self.more[1]["last"][0](self.more[0](x))
+        return self.gain * self.dropout(self.model(x))
+
+
+RECURRENT = ("kernel", "recurrent_kernel", "bias")
+
+
+def test_weights_inside_a_composite_layer_carry_the_way():
+    def build():
+        return stack(Decoder(), Decoder(name="second"), Decoder())
+
+    held = [f"{layer}/{weight}" for layer in ("gru", "gru_1") for weight in RECURRENT]
+    held += [f"{layer}/{weight}" for layer in ("dense", "mine") for weight in ("kernel", "bias")]
+    held += [f"sequential/lstm/{weight}" for weight in RECURRENT]
+    held += [f"sequential/dense/{weight}" for weight in ("kernel", "bias")]
+    expected = [f"{layer}/{weight}" for layer in ("decoder", "second", "decoder_1") for weight in ["gain", *held]]
+    first = build()
+    assert check_weights(first) == check_weights(build()) == expected
+    assert naming.weights(first)["second/gru_1/kernel"] is first.layers[1].writer.cell.kernel
+    assert naming.weights(first)["decoder_1/mine/bias"] is first.layers[2].more[1]["last"][0].bias
+    assert list(naming.weights(first.layers[0])) == ["gain", *held]
+
+
+def test_recurrent_layers_are_called_as_their_weights_are():
+    model = stack(
+        Decoder(),
+        layers.Bidirectional(layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)], return_sequences=True)),
+        layers.RNN([layers.LSTMCell(2), layers.StackedRNNCells([layers.LSTMCell(2)])], return_sequences=True),
+        layers.RNN(layers.LSTMCell(2), return_sequences=True),
+        Outside(Outside(layers.LSTM(2))),
+    )
+    holders = {name.rpartition("/")[0] for name in check_weights(model) if name.endswith("recurrent_kernel")}
+    assert holders == {
+        "decoder/gru",
+        "decoder/gru_1",
+        "decoder/sequential/lstm",
+        *(f"bidirectional/{way}/{cell}" for way in ("forward", "backward") for cell in ("lstm_cell", "gru_cell")),
+        "rnn/lstm_cell",
+        "rnn/lstm_cell_1",
+        "rnn_1",
+        "outside/outside/lstm",
+    }
+    assert set(recurrent.layers(model)) == holders
+
+
+class Outside(layers.Wrapper):
+    def call(self, x):
+        return self.layer(x)
+
+
+def test_loops_of_blocks_side_by_side_are_told_apart_by_their_block():
+    class Blocks(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [Outside(layers.LSTM(2, return_sequences=True)) for _ in range(2)]
+
+        def call(self, x):
+            return self.blocks[1](self.blocks[0](x))
+
+    model = stack(Blocks())
+    assert list(recurrent.layers(model)) == ["blocks/outside/lstm", "blocks/outside_1/lstm"]
+    assert check_weights(model) == [
+        f"blocks/{block}/lstm/{weight}" for block in ("outside", "outside_1") for weight in RECURRENT
+    ]
+
+
+def test_keras_layers_that_hold_layers():
+    x = keras.Input((4, 6))
+    attended = layers.MultiHeadAttention(2, 3)(x, x)
+    normal = layers.SpectralNormalization(layers.Dense(2))(attended)
+    parts = layers.TimeDistributed(keras.Sequential([layers.Dense(2), layers.Dense(2)]))(normal)
+    assert check_weights(keras.Model(x, parts)) == [
+        *(
+            f"multi_head_attention/{part}/{weight}"
+            for part in ("query", "key", "value", "attention_output")
+            for weight in ("kernel", "bias")
+        ),
+        "spectral_normalization/dense/kernel",
+        "spectral_normalization/vector_u",
+        "spectral_normalization/dense/bias",
+        *(f"time_distributed/{part}/{weight}" for part in ("dense", "dense_1") for weight in ("kernel", "bias")),
+    ]
+
+
+def test_a_sublayer_of_two_layers_is_there_once():
+    shared = layers.Dense(3)
+    model = stack(Outside(shared), Outside(shared))
+    assert check_weights(model) == ["outside/dense/kernel", "outside/dense/bias"]
+
+
+def test_one_cell_used_twice_in_a_stack():
+    cell = layers.LSTMCell(3)
+    model = stack(layers.RNN([cell, cell]))
+    assert list(recurrent.layers(model)) == ["rnn/lstm_cell", "rnn/lstm_cell_1"]
+    assert check_weights(model) == [f"rnn/lstm_cell/{weight}" for weight in RECURRENT]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("second", {"gru", "gru_1", "dense", "mine", "sequential/lstm", "sequential/dense", ""}),
+        ("second/gru", {"gru"}),
+        ("second/sequential", {"sequential/lstm", "sequential/dense"}),
+        (["second/mine", "second/sequential/lstm"], {"mine", "sequential/lstm"}),
+    ],
+)
+def test_layers_are_chosen_with_all_below_them(chosen, expected):
+    model = stack(Decoder(), Decoder(name="second"))
+    taps.check_layers(chosen, model)
+    taken = {name.rpartition("/")[0] for name in naming.weights(model) if taps.chooses(chosen, name)}
+    assert taken == {f"second/{way}".rstrip("/") for way in expected}
+
+
+def test_a_layer_that_is_not_below_another_is_told():
+    message = r"layers must name layers of the model, .*second, second/dense, .*; received 'second/lstm'"
+    with pytest.raises(ValueError, match=message):
+        taps.check_layers("second/lstm", stack(Decoder(name="second")))
+
+
+def test_weights_are_drawn_by_the_layer_that_holds_them(tmp_path, read_values, our_event_file):
+    model = stack(Outside(layers.LSTM(2, return_sequences=True)), Outside(layers.LSTM(2)), layers.Dense(1))
+    model.compile("sgd", "mse")
+    x = keras.ops.ones((4, 5, 3))
+    model.fit(x, keras.ops.ones((4, 1)), verbose=0, callbacks=[WeightHeatmaps(tmp_path / "run")])
+    assert set(read_values(our_event_file(tmp_path / "run"))["images"]) == {
+        "weights_picture/outside/lstm",
+        "weights_picture/outside_1/lstm",
+        "weights_picture/dense",
+    }
+
+
+def test_a_cell_that_a_layer_of_ones_own_steps():
+    class Stepper(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.cell = layers.GRUCell(3)
+            self.cells = layers.StackedRNNCells([layers.LSTMCell(2), layers.LSTMCell(2)])
+
+        def build(self, shape):
+            self.cell.build((None, shape[-1]))
+            self.cells.build((None, shape[-1]))
+
+        def call(self, x):
+            return self.cell(x[:, 0], [keras.ops.zeros((len(x), 3))])[0]
+
+    layer = Stepper()
+    layer.build((None, 5, 3))
+    parts = ("gru_cell", "stacked_rnn_cells/lstm_cell", "stacked_rnn_cells/lstm_cell_1")
+    assert list(naming.weights(layer)) == [f"{part}/{weight}" for part in parts for weight in RECURRENT]
+
+
+def test_a_recurrent_layer_that_holds_more_than_its_cell():
+    class Projected(layers.LSTM):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.projection = layers.Dense(2)
+
+        def call(self, sequences, initial_state=None, mask=None, training=False):
+            return self.projection(super().call(sequences, initial_state, mask, training))
+
+    layer = Projected(3)
+    layer(keras.ops.zeros((2, 5, 3)))
+    assert list(naming.weights(layer)) == [*RECURRENT, "dense/kernel", "dense/bias"]

@@ -745,6 +745,26 @@ def test_saturation(traces):
     assert 0 < traces["lstm"].saturation["candidate"] < 1, "nothing to see"
 
 
+def test_saturation_is_that_of_the_values_that_are_known():
+    model = sequential(layers.Masking(), layers.LSTM(2, name="known"), layers.Dense(1))
+    cell = model.get_layer("known").cell
+    randomize(model, 3.0)
+    x = noise32(BATCH, STEPS, FEATURES)
+    x[0, 3:] = 0  # masked
+    whole = recurrent.trace(model, x)["known"]
+    bias = ops.convert_to_numpy(cell.bias)
+    bias[2] = np.nan  # the first unit's forget gate, and with it all that comes later
+    cell.bias.assign(bias)
+    broken = recurrent.trace(model, x)["known"]
+    for gate, values in broken.gates.items():
+        assert np.isnan(values).sum() > np.isnan(whole.gates[gate]).sum()
+        known = values[~np.isnan(values)]
+        beyond = np.abs(known) > 0.95 if gate == "candidate" else (known < 0.05) | (known > 0.95)
+        assert broken.saturation[gate] == pytest.approx(beyond.mean(), abs=1e-6)
+    cell.bias.assign(np.full_like(bias, np.nan))
+    assert all(np.isnan(share) for share in recurrent.trace(model, x)["known"].saturation.values())
+
+
 def test_flow_of_every_layer(stack):
     """Norms against the raw gradients; the part from above against the backend's gradient of the layer's output."""
     model, x, y, _, given = stack
@@ -1135,6 +1155,19 @@ def several():
     return model
 
 
+def by_key():
+    first, second = keras.Input((4, 2), name="a"), keras.Input((4, 2), name="c")
+    h = layers.SimpleRNN(2)(layers.Add()([first, second]))
+    model = keras.Model({"a": first, "b": {"c": second}}, h)
+    model.compile("sgd", "mse")
+    return model
+
+
+class Foreign:
+    def __array__(self, *_, **__):
+        raise RuntimeError("not on this device")
+
+
 def changed(index, value):
     x = X.copy()
     x[index] = value
@@ -1184,6 +1217,21 @@ GOOD = np.zeros((BATCH, 4, 2)), np.zeros((BATCH, 3, 1))
             ({"left": GOOD[0], "wrong": GOOD[1]}, Y),
             r"x must have the keys \['left', 'right'\], .* \['left', 'wr",
         ),
+        (several, ({"left": GOOD[0], 1: GOOD[1]}, Y), r"x must have the keys \['left', 'right'\], .* \['1', 'left'\]"),
+        (
+            several,
+            ({"left": {"deep": [GOOD[0]] * 2}, "right": GOOD[1]}, Y),
+            r"x\['left'\] must hold 1 arrays like the model's input, received 2",
+        ),
+        (several, ({"left": None, "right": None}, Y), "x must hold at least one array, received None for each"),
+        (
+            by_key,
+            ({"first": GOOD[0], "second": GOOD[0]}, Y),
+            r"x must have the keys \['a', 'b'\], the inputs of the mo",
+        ),
+        (by_key, ({"a": GOOD[0], "b": {"c": GOOD[1]}}, Y), r"x\['b'\] must have the shape \(batch, 4, 2\), received"),
+        (good, (Foreign(), Y), "x must be an array of numbers, received one that is none: not on this device"),
+        (good, (X, Foreign()), "y must be an array of numbers, received one that is none: not on this device"),
         (
             several,
             ({"left": GOOD[1], "right": GOOD[1]}, Y),
@@ -1226,6 +1274,13 @@ def test_several_inputs_as_keras_takes_them(recwarn):
     for taken in (x, list(x), {"right": x[1], "left": x[0]}):
         flow = recurrent.gradient_flow(model, taken, np.zeros((BATCH, 2)))
         assert flow["simple_rnn"].loss == pytest.approx(model.evaluate(x, np.zeros((BATCH, 2)), verbose=0), rel=1e-6)
+
+
+def test_inputs_by_the_keys_of_the_model():
+    model = by_key()
+    x = {"a": noise32(BATCH, 4, 2), "b": {"c": noise32(BATCH, 4, 2, seed=1)}}
+    hidden = recurrent.trace(model, x)["simple_rnn"].hidden
+    np.testing.assert_allclose(hidden[:, -1], model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
 
 def test_arrays_of_all_kinds():

@@ -74,3 +74,11 @@ def test_a_watched_run_has_one_graph(tmp_path, read_events, our_event_file, is_b
     graphs = [event.graph_def for event in read_events(our_event_file(tmp_path / "run")) if event.graph_def]
     assert len(graphs) == 1
     assert "dense/kernel" in {node.name for node in graph_pb2.GraphDef.FromString(graphs[0]).node}
+
+
+def test_every_weight_of_a_layer_that_holds_layers_is_a_node():
+    x = keras.Input((4, 3), name="x")
+    model = keras.Model(x, layers.MultiHeadAttention(2, 3)(x, x))
+    parts = ("query", "key", "value", "attention_output")
+    weights = [f"multi_head_attention/{part}/{weight}" for part in parts for weight in ("kernel", "bias")]
+    assert [name for name in graph_of(model) if name != "x"] == [*weights, "multi_head_attention"]

@@ -243,8 +243,8 @@ class _Shared:
         self._began = time.monotonic()
         self._pictures = 0.0
         self._last_picture = 0.0
-        # For those who look with a probe: whether gradients are needed, and the epoch and what was seen.
-        self.needs: dict[tuple, bool] = {}
+        # For those who look with a probe: what they need, and the epoch and what was seen.
+        self.needs: dict[tuple, Any] = {}
         self.looks: dict[tuple, Any] = {}
         self._weights: tuple[int | None, dict[str, Any]] = (None, {})  # epoch, and what they were after it
 

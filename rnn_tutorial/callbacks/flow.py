@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from rnn_tutorial import figures
+from rnn_tutorial import figures, losses
 from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
 
 # Rows of the picture; beyond them every second one is left out, again and again.
@@ -25,9 +25,27 @@ class GradientFlow(ProbeObserver):
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
+
+    Args:
+        log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
+        probe: A fixed batch (x, y), or (x, y, sample_weight). y is None where the loss needs no targets.
+        every: Look at every so many epochs.
+        pictures: False writes the numbers only.
+        loss: The loss to differentiate, as `compile` takes it. None is the loss of training; a model whose own
+            `train_step` computes it does not tell which that is.
+
+    Raises:
+        ValueError: An argument is not allowed, or the probe or the loss does not fit the model.
     """
 
     needs_gradients = True
+    needs_states = False
+
+    def __init__(self, log_dir, probe, every=1, pictures=True, loss=None):
+        super().__init__(log_dir, probe, every, pictures)
+        if loss is not None:
+            losses.check(loss)
+        self.loss = loss
 
     def begin(self):
         """Forget an earlier fit, but for the rows of a run that goes on."""

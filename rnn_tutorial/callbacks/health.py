@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from rnn_tutorial import diagnosis, quiet, recurrent
+from rnn_tutorial import diagnosis, losses, quiet, recurrent
 from rnn_tutorial.callbacks.base import Observer
 
 # The next judgement comes when there are this many times as many epochs: a long training costs no more for each.
@@ -22,7 +22,8 @@ class HealthCheck(Observer):
     lost, for `rnn-tutorial diagnose` says the same of the recorded run later.
 
     With a probe whose targets are of the same kind as its input it also writes `copies_last_input`: 1 where the
-    answers are the last input, 0 where they are the truth, see `diagnosis.likeness_to_last_input`.
+    answers are the last input, 0 where they are the truth, see `diagnosis.likeness_to_last_input`. A model that
+    chooses between classes makes no forecast, and gets none.
 
     Example:
     >>> probe = x[:32], y[:32]
@@ -56,7 +57,7 @@ class HealthCheck(Observer):
         """See that the probe fits the model."""
         if self.probe is not None:
             try:
-                recurrent.check_probe(model, self.probe[0], self.probe[1])
+                recurrent.check_batch(model, self.probe[0], self.probe[1])
             except ValueError as error:
                 raise ValueError(f"probe: {error}") from None
 
@@ -70,6 +71,7 @@ class HealthCheck(Observer):
         self._suspected: set[tuple[str, str]] = self.kept("suspected", set)
         self._last: int | None = None
         self._judged: list[int] = self.kept("judged", list)  # the looks, counted from 1, at which it judged
+        self._asks = True
 
     def record(self, epoch, logs):
         """Take the losses and metrics."""
@@ -129,10 +131,17 @@ class HealthCheck(Observer):
 
     def _ask(self, epoch):
         """Write how much the answers on the probe are the last input, where the two can be compared."""
-        if self.probe is None:
+        if self.probe is None or not self._asks:
             return
-        self._check_once()
-        likeness = copies_last_input(self.model, *self.probe[:2])
+        try:
+            self._check_once()
+            likeness = copies_last_input(self.model, *self.probe[:2])
+        except Exception as error:
+            self._asks = False
+            quiet.warn(
+                f"HealthCheck leaves out copies_last_input: {type(error).__name__}: {error}. Everything else goes on."
+            )
+            return
         if likeness is not None:
             self.run.scalar("copies_last_input", likeness, epoch)
 
@@ -147,18 +156,39 @@ def copies_last_input(model, x, y):
 
     Returns:
         A float; None where there is no last input that could be the answer: where x or y are whole numbers, x is no
-        sequence of numbers, or what comes out has another shape than y.
+        sequence of numbers, or what comes out has another shape than y; and where classes are told apart, by the
+        loss, or by targets or answers that are labels or probabilities.
     """
+    if losses.is_of_classes(model):
+        return None
     if not all(isinstance(part, np.ndarray) and part.dtype.kind == "f" for part in (x, y)) or x.ndim != 3:
         return None
     answers = recurrent.answers(model, x)
     if not isinstance(answers, np.ndarray) or answers.size != y.size or answers.ndim > 2 or y.ndim > 2:
         return None
+    if _are_classes(y) or _are_probabilities(answers):
+        return None
     said, truth = (part.reshape(len(x), -1)[:, 0].astype("float64") for part in (answers, y))
     last = x[:, -1].astype("float64")  # (batch, features)
+    last = last[:, [not _are_classes(x[..., feature]) for feature in range(x.shape[-1])]]
+    if not last.shape[1]:
+        return None
     nearest = np.linalg.norm(last - said[:, np.newaxis], axis=0).argmin()
     likeness = diagnosis.likeness_to_last_input(said, truth, last[:, nearest])
     return likeness if math.isfinite(likeness) else None
+
+
+def _are_classes(values):
+    """Whether numbers are labels, 0 and 1 or -1 and 1, two smoothed ones, or probabilities of classes."""
+    found = np.unique(values)
+    are_two = len(found) == 2 < values.size
+    return set(found.tolist()) <= {0, 1} or set(found.tolist()) <= {-1, 1} or are_two or _are_probabilities(values)
+
+
+def _are_probabilities(values):
+    """Whether each row holds the probabilities of several classes."""
+    rows = values.reshape(len(values), -1)
+    return rows.shape[1] > 1 and bool((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-3))
 
 
 def _markdown(finding):

@@ -64,14 +64,11 @@ class WeightHeatmaps(Observer):
 
 def _by_layer(model, weights):
     """{layer: {weight: {gate, or "": array}}} of the layers that have a matrix."""
-    owners: dict[int, tuple[str, str, Any]] = {}
-    for name, layer in recurrent.layers(model).items():
-        cell = getattr(layer, "cell", layer)
-        owners |= {id(variable): (name, variable.name, cell) for variable in cell.weights}
+    cells: dict[str, Any] = {name: getattr(layer, "cell", layer) for name, layer in recurrent.layers(model).items()}
     found: dict[str, dict] = {}
-    for path, variable in naming.weights(model).items():
+    for path in naming.weights(model):
         layer, _, weight = path.rpartition("/")
-        layer, weight, cell = owners.get(id(variable), (layer, weight, None))
+        cell = cells.get(layer)
         values = weights[path]
         if values.ndim and values.dtype.kind in "fV":
             values = values.astype("float32")

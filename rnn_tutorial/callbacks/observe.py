@@ -12,7 +12,7 @@ from rnn_tutorial.callbacks.states import StateHeatmaps
 from rnn_tutorial.callbacks.weights import WeightHistograms
 
 
-def observe(log_dir, probe=None, every=1, pictures=True):
+def observe(log_dir, probe=None, every=1, pictures=True, loss=None):
     """Put together all callbacks that look at training, for `model.fit(..., callbacks=observe("logs/run"))`.
 
     Losses, metrics and learning rate as Keras' own TensorBoard callback writes them, in the subfolders `train` and
@@ -27,15 +27,17 @@ def observe(log_dir, probe=None, every=1, pictures=True):
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ... unless the same
             model goes on training there, as with `fit(initial_epoch=...)`: then the run goes on.
         probe: A fixed batch (x, y), or (x, y, sample_weight), for the callbacks that look inside the recurrent layers.
-            Without one they are left out, and one line says so.
+            y is None where the loss needs no targets. Without a probe they are left out, and one line says so.
         every: Look at every so many epochs.
         pictures: False leaves out the diagrams and everything drawn.
+        loss: The loss whose gradient goes through time, as `compile` takes it. None is the loss of training; a model
+            whose own `train_step` computes it does not tell which that is.
 
     Returns:
         A list of callbacks.
 
     Raises:
-        ValueError: An argument is not allowed; or, when training begins, the probe does not fit the model.
+        ValueError: An argument is not allowed; or, when training begins, the probe or the loss does not fit the model.
     """
     pictures = checks.flag("pictures", pictures)
     watching = [Scalars(log_dir, every), ModelGraph(log_dir, every)]
@@ -46,5 +48,6 @@ def observe(log_dir, probe=None, every=1, pictures=True):
     if probe is None:
         quiet.tell("observe: no probe=(x, y) is given, so gradient through time, states and gates are left out.")
     else:
-        watching += [GradientFlow(log_dir, probe, every, pictures), StateHeatmaps(log_dir, probe, every, pictures)]
+        watching.append(GradientFlow(log_dir, probe, every, pictures, loss))
+        watching.append(StateHeatmaps(log_dir, probe, every, pictures))
     return watching

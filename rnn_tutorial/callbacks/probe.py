@@ -1,19 +1,31 @@
 """What the callbacks that look inside with a probe have in common: one look an epoch, and when to draw."""
 
+import dataclasses
 import json
 from typing import Any
 
-from rnn_tutorial import checks, naming, recurrent
+from rnn_tutorial import checks, losses, naming, quiet, recurrent
 from rnn_tutorial.callbacks.base import Observer
 
 # The plugin of TensorBoard that reads the arrays.
 PLUGIN = "rnn_tutorial"
 
 
+@dataclasses.dataclass
+class _Needs:
+    """What the callbacks with one probe want to see; what fails is wanted no longer."""
+
+    flow: bool = False
+    states: bool = False
+    loss: Any = None
+
+
 class ProbeObserver(Observer):
     """Base of the callbacks that run a fixed batch through the recurrent layers at the end of an epoch.
 
-    All of them in one fit with the same probe share one look. A subclass says what to do with it in `write` and `draw`.
+    All of them in one fit with the same probe share one look. A subclass says what to do with it in `write` and `draw`,
+    and by `needs_gradients` and `needs_states` which of its parts it reads. A part that fails is left out with one
+    warning, and the other goes on. A model without recurrent layers is not looked into, with one warning.
 
     Args:
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
@@ -26,6 +38,8 @@ class ProbeObserver(Observer):
     """
 
     needs_gradients = False
+    needs_states = True
+    loss: Any = None  # for the gradients, instead of the model's own
 
     def __init__(self, log_dir, probe, every=1, pictures=True):
         super().__init__(log_dir, every)
@@ -38,7 +52,9 @@ class ProbeObserver(Observer):
     def check(self, model):
         """See that the probe fits the model."""
         try:
-            recurrent.check_probe(model, self._x, self._y, self._sample_weight, needs_loss=self.needs_gradients)
+            recurrent.check_batch(model, self._x, self._y, self._sample_weight)
+            if self.needs_gradients:
+                losses.check_targets(model, self._y, self.loss)
         except ValueError as error:
             raise ValueError(f"probe: {error}") from None
 
@@ -47,8 +63,10 @@ class ProbeObserver(Observer):
         self._looks: dict[str, Any] = {}
         self._contents: dict[tuple[str, str], bytes] = {}
         self._epoch = self._drawn = None
-        needs = self._shared.needs
-        needs[self._key()] = needs.get(self._key(), False) or self.needs_gradients
+        needs = self._shared.needs.setdefault(self._key(), _Needs())
+        needs.flow |= self.needs_gradients
+        needs.states |= self.needs_states
+        needs.loss = self.loss if needs.loss is None else needs.loss
 
     def look(self, epoch, logs):
         """Look, write the numbers, and draw where a picture is due."""
@@ -89,10 +107,39 @@ class ProbeObserver(Observer):
         looks, key = self._shared.looks, self._key()
         if key not in looks or looks[key][0] != epoch:
             looks[key] = epoch, None
-            self._check_once()
-            needs = self._shared.needs[key]
-            looks[key] = epoch, recurrent.look(self.model, self._x, self._y, self._sample_weight, flow=needs)
+            if recurrent.layers(self.model):
+                looks[key] = epoch, self._look_at(self._shared.needs[key])
+            else:
+                quiet.warn(
+                    f"the probe has no use: model {self.model.name!r} has no recurrent layer that can be followed. "
+                    "Gradient through time, states and gates are left out"
+                )
         return looks[key][1]
+
+    def _look_at(self, needs):
+        """Look at what is needed; where that fails, at the states or the flow alone."""
+        try:
+            return self._see(needs)
+        except Exception as error:
+            if not (needs.flow and needs.states):
+                raise
+            for alone, missing in (
+                (dataclasses.replace(needs, flow=False), "the gradient through time is"),
+                (dataclasses.replace(needs, states=False), "states and gates are"),
+            ):
+                try:
+                    looks = self._see(alone)
+                except Exception:
+                    continue
+                needs.flow, needs.states = alone.flow, alone.states
+                quiet.warn(
+                    f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on."
+                )
+                return looks
+            raise
+
+    def _see(self, needs):
+        return recurrent.look(self.model, self._x, self._y, self._sample_weight, needs.flow, needs.states, needs.loss)
 
     def _key(self):
         return tuple(id(part) for part in self.probe)
@@ -103,6 +150,12 @@ class ProbeObserver(Observer):
             for name, look in self._looks.items():
                 with self.guard("pictures"):
                     self.images(self.draw(name, look), self._epoch)
+
+
+def _in_one_line(error, longest=300):
+    """What an error says; a graph's may go over pages."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def _describe(probe):

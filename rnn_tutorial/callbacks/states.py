@@ -21,7 +21,8 @@ class StateHeatmaps(ProbeObserver):
 
     - `states_picture/<layer>` and `gates_picture/<layer>`: unit by time step, all kinds in one picture.
     - `saturation/<layer>/<gate>`: over the whole probe, the share of a gate's values below 0.05 or above 0.95, and of a
-      candidate's, or a simple cell's hidden states, those beyond +-0.95.
+      candidate's, or a simple cell's hidden states, those beyond +-0.95. What is masked or NaN does not count; where
+      nothing is left there is no point.
     - `rnn/<layer>/states` and `rnn/<layer>/gates`: at up to 200 epochs, log-spaced where there are more, for the tab
       RNN.
 
@@ -62,6 +63,8 @@ class StateHeatmaps(ProbeObserver):
 
     def draw(self, name, look):
         """Draw states, and gates where there are any."""
+        if not look.states:
+            return {}
         drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample")}
         if look.gates:
             drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample")
