@@ -66,7 +66,7 @@ def test_letters_that_are_read_are_no_series():
     assert health.copies_last_input(network(layers.Dense(1), "mse"), x, SERIES) is None
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", half, keras.losses.Huber()], ids=str)
+@pytest.mark.parametrize("loss", ["mse", "mae", half, keras.losses.Huber()], ids=["mse", "mae", "function", "object"])
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_a_forecast_is_compared_with_the_last_input(loss, activation):
     model = network(layers.Dense(1, activation=activation), loss)
