@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from rnn_tutorial.callbacks import observe
+from rnn_tutorial.callbacks import observe, runs
 from rnn_tutorial.callbacks.scalars import Scalars
 
 _RANDOM = np.random.default_rng(0)
@@ -176,7 +176,7 @@ def test_jax_needs_no_tensorflow(tmp_path, run_python):
         import sys
         import keras
         import numpy as np
-        from rnn_tutorial.callbacks import observe
+        from rnn_tutorial.callbacks import observe, runs
 
         model = keras.Sequential([keras.Input((4, 2)), keras.layers.SimpleRNN(2), keras.layers.Dense(1)])
         model.compile("adam", "mse", metrics=["mae"])
@@ -190,3 +190,16 @@ def test_jax_needs_no_tensorflow(tmp_path, run_python):
     )
     assert printed.splitlines()[-1] == "[]"
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"train", "validation", "curves.png"}
+
+
+def test_an_evaluation_whose_run_cannot_be_opened_again_ends_all_the_same(tmp_path, monkeypatch, recorded_warnings):
+    def fail(*_):
+        raise ZeroDivisionError("on purpose")
+
+    model, watching = network(), [Scalars(tmp_path / "run")]
+    model.fit(X, Y, verbose=0, callbacks=watching)
+    monkeypatch.setattr(runs, "reopen", fail)
+    with recorded_warnings() as caught:
+        assert len(model.evaluate(X, Y, verbose=0, callbacks=watching)) == 2
+    (warning,) = caught
+    assert "Scalars stops looking: ZeroDivisionError: on purpose" in str(warning.message)

@@ -19,7 +19,7 @@ def test_python_blocks(tmp_path, monkeypatch, capsys):
     program = {}
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"README block {number}", "exec"), program)
-    runs = {path.parent.name for path in tmp_path.rglob("*tfevents*.rnn_tutorial")}
+    runs = {path.parent.name for path in tmp_path.rglob("*tfevents*.rnn_tutorial")} - {"train", "validation"}
     assert runs == {"mine", "apart", "checked", "by_hand"}
     assert "700" in capsys.readouterr().out
 

@@ -45,9 +45,9 @@ class Scalars(Observer):
     def on_test_end(self, logs=None):
         """Write the results of a validation, or of an `evaluate` after training."""
         is_over = self._shared is None
-        if is_over and not self._open_again():
-            return
-        self._safely(self._evaluated, logs or {})
+        if is_over:
+            self._guarded(self._open_again)
+        self._safely(self._evaluated, logs)
         if is_over:
             self.on_train_end()
 
