@@ -502,27 +502,85 @@ def pull_back(function, at, gradient):
 
 
 def scan(step, carry, arrays, steps):
-    """Run `step(carry, slices) -> (carry, results)` over the first axis of the arrays.
+    """Run `step(carry, slices) -> carry` over the first axis of the arrays.
 
     Args:
-        step: Its results are its carry: on TensorFlow `ops.scan` takes nothing else.
+        step: Called once a step.
         carry: A tuple of arrays.
-        arrays: A list of arrays.
-        steps: Length of their first axis; a tensor where only the graph knows it.
+        arrays: A list of arrays (steps, ...).
+        steps: How many; a tensor where the number is not known before.
 
     Returns:
-        The last carry, and the results of all steps, stacked.
+        The last carry, and the carries of all steps, stacked.
     """
-    if backend() == "tensorflow" and isinstance(steps, int) and steps <= _UNROLLED:
+    if isinstance(steps, int) and steps <= (_UNROLLED if backend() == "tensorflow" else 1):
         results = []
         for slices in zip(*(ops.unstack(array, steps) for array in arrays), strict=True):
-            carry, result = step(carry, slices)
-            results.append(result)
+            carry = step(carry, slices)
+            results.append(carry)
         return carry, [ops.stack(parts) for parts in zip(*results, strict=True)]
-    if not isinstance(steps, int):
-        # Keras' own cannot do that on TensorFlow.
+    if backend() == "tensorflow":
         import tensorflow as tf
 
-        results = tf.scan(lambda carry, slices: step(carry, slices)[0], arrays, initializer=carry)
-        return tuple(result[-1] for result in results), results
-    return ops.scan(step, carry, arrays)
+        def one(carry, slices):
+            # What is computed may know less of its shape than what it began with.
+            return tuple(tf.ensure_shape(new, old.shape) for new, old in zip(step(carry, slices), carry, strict=True))
+
+        results = tf.scan(one, tuple(arrays), initializer=tuple(carry))
+        return [result[-1] for result in results], list(results)
+
+    def both(carry, slices):
+        carry = step(carry, slices)
+        return carry, carry
+
+    return ops.scan(both, tuple(carry), arrays)
+
+
+def dataflow(function):
+    """Find out what arrays are made of.
+
+    Args:
+        function: Gives a list of (taken, given), two lists of arrays each.
+
+    Returns:
+        A function (number, others) -> those of the other numbers whose given arrays the taken ones of this number are
+        made of, not counting what reaches them only by way of another one.
+    """
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        ends: list[Any] = []
+        traced = tf.function(lambda: ends.extend(function()), autograph=False).get_concrete_function()
+
+        def made_of(tensor):
+            return tensor.op.inputs if getattr(tensor, "graph", None) is traced.graph else []  # A variable has none.
+    else:
+        import jax
+
+        shape: list[Any] = []
+
+        def flat():
+            arrays, structure = jax.tree.flatten([list(pair) for pair in function()])
+            shape.append(structure)
+            return arrays
+
+        jaxpr = jax.make_jaxpr(flat)().jaxpr
+        ends = jax.tree.unflatten(shape[0], jaxpr.outvars)
+        makers = {id(result): equation for equation in jaxpr.eqns for result in equation.outvars}
+
+        def made_of(variable):
+            return makers[id(variable)].invars if id(variable) in makers else []
+
+    def find(number, others):
+        owners = {id(array): other for other in others for array in ends[other][1]}
+        waiting, seen, found = list(ends[number][0]), set(), set()
+        while waiting:
+            array = waiting.pop()
+            if id(array) in owners:
+                found.add(owners[id(array)])
+            elif id(array) not in seen:
+                seen.add(id(array))
+                waiting += made_of(array)
+        return found
+
+    return find

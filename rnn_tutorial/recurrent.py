@@ -14,9 +14,9 @@ Nothing is changed by looking: states of stateful layers, seeds and metrics stay
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import math
-import sys
 import time
 import warnings
 import weakref
@@ -26,7 +26,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from rnn_tutorial import autodiff, checks, losses, naming, quiet
+from rnn_tutorial import autodiff, checks, losses, naming, quiet, sequences
 
 # A gate counts as shut below the first and as open above the second; a tanh as saturated beyond the second.
 SHUT, OPEN = 0.05, 0.95
@@ -126,9 +126,9 @@ def trace(model, x, preactivation=False):
         preactivation: True gives for the gates what goes into sigmoid or tanh, instead of what comes out.
 
     Returns:
-        {name: Trace}. A layer that a loop calls once a time step is there once, its calls one after the other as the
-        time axis. A layer that the model uses on several inputs is there once per use, as `<name>/use_2`, ...
-        A layer that cannot be followed is left out with one warning.
+        {name: Trace}. Calls of a layer that go on from one another, as in a loop, are one sequence, see `sequences`. A
+        layer that reads several sequences is there once per sequence, as `<name>/use_2`, ... A layer that cannot be
+        followed is left out with one warning.
 
     Raises:
         ValueError: The model is not built or has no recurrent layers; x is empty, has NaN, or is of the wrong rank.
@@ -243,7 +243,7 @@ def spectral_radius(layer):
     Returns:
         A float, NaN where the kernel is not finite; None where there is no such matrix.
     """
-    cell = getattr(layer, "cell", layer)
+    cell = _cell_of(layer)
     kernel = getattr(cell, "recurrent_kernel", None)
     units = getattr(cell, "units", None)
     if kernel is None or units is None or kernel.shape[0] != units or kernel.shape[-1] % units:
@@ -414,10 +414,17 @@ def _pairs(name, given, expected):
 
 
 def _loops(model):
-    """{name: layer} of the layers that loop over time, the two directions of a bidirectional one apart."""
+    """{name: layer} of the layers that loop over time, and of the cells that a layer steps without one.
+
+    The two directions of a bidirectional layer are apart.
+    """
+    every = [(name, layer) for name, layer in _found(model) if not isinstance(layer, keras.layers.TimeDistributed)]
+    loops = [layer for _, layer in every if isinstance(layer, keras.layers.RNN)]
+    named = {id(inner) for loop in loops for inner in loop._flatten_layers(include_self=False)}
     found: dict[str, Any] = {}
-    for name, layer in _found(model):
-        if not isinstance(layer, keras.layers.TimeDistributed) and all(layer is not other for other in found.values()):
+    for name, layer in every:
+        if id(layer) not in named:
+            named.add(id(layer))
             found[name] = layer
     return found
 
@@ -428,7 +435,7 @@ def _found(model):
 
 
 def _inside(layer):
-    if isinstance(layer, keras.layers.RNN):
+    if isinstance(layer, keras.layers.RNN) or _is_cell(layer):
         yield "", layer
     elif isinstance(layer, keras.layers.Bidirectional):
         yield "/forward", layer.forward_layer
@@ -442,11 +449,25 @@ def _inside(layer):
                 yield f"/{name}{part}", loop
 
 
+def _is_cell(layer):
+    """Whether a layer is a cell: it has a state, and has to be given one with what it reads."""
+    if getattr(layer, "state_size", None) is None:
+        return False
+    needed = [one for one in inspect.signature(layer.call).parameters.values() if one.default is one.empty]
+    return [one.kind for one in needed[:2]] == 2 * [inspect.Parameter.POSITIONAL_OR_KEYWORD]
+
+
+def _cell_of(layer):
+    """The cell that a layer steps; a cell is its own."""
+    return layer.cell if isinstance(layer, keras.layers.RNN) else layer
+
+
 def _cells(layer):
     """[(what its name gets, cell)] of the cells that a layer steps through, in order."""
-    if not _behaves_as(layer.cell, keras.layers.StackedRNNCells):
-        return [("", layer.cell)]
-    return [(f"/{name}", cell) for name, cell in naming.cells(layer.cell)]
+    cell = _cell_of(layer)
+    if not _behaves_as(cell, keras.layers.StackedRNNCells):
+        return [("", cell)]
+    return [(f"/{name}", part) for name, part in naming.cells(cell)]
 
 
 def _flat_cells(cell, states):
@@ -516,19 +537,29 @@ def _compile(model, kind, gradient, loss, preactivation):
                 given = tree.map_structure(lambda held: held(), held_loss)
                 value = _loss(model, given, x, y, y_pred, sample_weight) if gradient else ops.zeros(())
             problems[:] = recorder.problems(gradient)
-            uses.update(recorder.uses)
-            return value, {name: use.arrays for name, use in recorder.uses.items()}
+            calls[:] = recorder.calls
+            return value, [{part: use.arrays for part, use in call.uses.items()} for call in calls]
 
-        uses: dict[str, _Use] = {}
+        def ends():
+            recorder = _Recorder(model, lambda *_: None)
+            with _left_as_it_was(model), scope():
+                recorder.reroute()
+                model(x, **_off(model.call))
+            return [(call.taken, call.given) for call in recorder.calls]
+
+        calls: list[sequences.Call] = []
         if gradient:
             value, arrays, gradients = autodiff.differentiate(forward)
         else:
-            (value, arrays), gradients = forward(lambda name, shape, dtype: None), {}
-        for name, use in uses.items():
-            use.arrays = arrays[name]
-        uses, gradients = _joined(uses, gradients)
-        with scope():
-            records = {name: _reduce(use, name, gradients, kind, preactivation) for name, use in uses.items()}
+            (value, arrays), gradients = forward(lambda *_: None), {}
+        for call, theirs in zip(calls, arrays, strict=True):
+            for part, use in call.uses.items():
+                use.arrays = theirs[part]
+        records = {}
+        for name, uses in sequences.sequences(list(calls), ends).items():
+            use, theirs = sequences.joined(uses, gradients)
+            with scope():
+                records[name] = _reduce(use, theirs, kind, preactivation)
         order.update(_keys(records))
         return value, records
 
@@ -592,201 +623,142 @@ def _loss(model, loss, x, y, y_pred, sample_weight):
     return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **_off(model.compute_loss))
 
 
-class _Use:
-    """One use of one cell, or one part of a use that a loop in Python makes call by call.
-
-    Attributes:
-        cell: The cell.
-        continues: The key of the use that this one continues; None where it begins one.
-        hidden: Number of the state that the cell hands on.
-        has_flow: Whether it hands on one of its states.
-        arrays: inputs (time, batch, features), None where they are not known; before and after, lists of states (time,
-            batch, units); mask (time, batch), None where nothing is masked. Time first, in the order of reading.
-    """
-
-    def __init__(self, cell, mask, continues=None):
-        self.cell = cell
-        self.continues = continues
-        self.hidden = 0
-        self.has_flow = True
-        self.arrays: dict[str, Any] = {"mask": mask}
-
-    def states(self):
-        """{kind: number of the state}."""
-        is_lstm = isinstance(self.cell, keras.layers.LSTMCell) and self.hidden == 0 and len(self.arrays["after"]) == 2
-        return {"hidden": self.hidden, **({"cell": 1} if is_lstm else {})}
-
-
-def _joined(uses, gradients):
-    """Put the parts of each use together along time.
-
-    Args:
-        uses: {key: _Use}, in the order of the calls.
-        gradients: {(key, kind): gradient (time, batch, units)}; that of a state which a call returns (batch, units).
-
-    Returns:
-        {name: _Use}, and {(name, kind): gradient (time, batch, units)}.
-    """
-    parts: dict[str, list[str]] = {}
-    for key, use in uses.items():
-        parts.setdefault(use.continues or key, []).append(key)
-    joined, of_joined = {}, {}
-    for name, keys in parts.items():
-        use = joined[name] = uses[keys[0]]
-        returned = [_at_last_step(uses[key], gradients.get((key, "returned"))) for key in keys]
-        kinds = [kind for key, kind in gradients if key == name and kind != "returned"]
-        for kind in kinds:
-            given = [gradients[key, kind] for key in keys]
-            if kind == "above":
-                given = [one + other for one, other in zip(given, returned, strict=True)]
-            of_joined[name, kind] = ops.concatenate(given)
-        use.has_flow = all(uses[key].has_flow for key in keys)
-        use.arrays = _along_time([uses[key].arrays for key in keys])
-    return joined, of_joined
-
-
-def _along_time(parts):
-    """The arrays of several parts of a use as those of one."""
-    if len(parts) == 1:
-        return parts[0]
-    masks = [part["mask"] for part in parts]
-    if any(mask is not None for mask in masks):
-        shapes = [ops.shape(part["after"][0])[:2] for part in parts]
-        masks = [
-            ops.ones(shape, dtype="bool") if mask is None else mask for mask, shape in zip(masks, shapes, strict=True)
-        ]
-    inputs = [part["inputs"] for part in parts]
-    return {
-        "mask": None if masks[0] is None else ops.concatenate(masks),
-        "inputs": None if inputs[0] is None else ops.concatenate(inputs),
-        **{
-            when: [ops.concatenate(states) for states in zip(*(part[when] for part in parts), strict=True)]
-            for when in ("before", "after")
-        },
-    }
-
-
-@dataclasses.dataclass
-class _Call:
-    """A call of a layer that steps through time, for the next one that may continue it.
-
-    Attributes:
-        keys: Of what it added to the uses, one for each cell.
-        returned: The states that it returned.
-        final: The same without the perturbations of what else reads them.
-        caller: What called it, see `_caller`.
-        is_one_step: Whether it read one time step.
-    """
-
-    keys: list[str]
-    returned: list[Any]
-    final: list[Any]
-    caller: Any
-    is_one_step: bool
-
-    def is_continued(self, states, caller, is_one_step):
-        """Whether a later call of the layer goes on where this one ended.
-
-        It begins with the states that this one returned; or both read one step, and the same line of a loop calls them.
-        """
-        if all(one is other for one, other in zip(self.returned, states, strict=True)):
-            return True
-        return self.is_one_step and is_one_step and caller is not None and caller == self.caller
-
-
-# Modules between the code that calls a layer and the layer's loop.
-_BETWEEN = {"keras", "contextlib", "tensorflow", "jax", "optree"}
-
-
-def _caller():
-    """Who calls the layer: the frame and the instruction in it; None where that is Keras, as in a functional model."""
-    frame: Any = sys._getframe(2)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
-        frame = frame.f_back
-    if frame is None or frame.f_globals.get("__name__") == __name__:
-        return None
-    return frame, frame.f_lasti
-
-
 class _Recorder:
-    """Replaces the loops over time of a model's recurrent layers while it is called."""
+    """Replaces the loops over time of a model's recurrent layers while it is called.
+
+    Attributes:
+        calls: What the layers did, call by call.
+    """
 
     def __init__(self, model, perturb):
         self.loops = _loops(model)
         self._apart = [name for name, layer in _found(model) if isinstance(layer, keras.layers.TimeDistributed)]
         self.perturb = perturb
-        self.uses: dict[str, _Use] = {}
-        self._calls: dict[str, list[_Call]] = {}  # by layer, the last call of each use
-        self._reached: set[str] = set()
+        self.calls: list[sequences.Call] = []
+        self._ends: list[sequences.Call] = []  # the calls from whose states none has gone on
         self._strange: dict[str, str] = {}
+        self._is_stepping = False
 
     def reroute(self):
         """Replace the loops, until `_left_as_it_was` puts the old ones back."""
         for name, layer in self.loops.items():
-            # With cuDNN a bidirectional layer would run its two loops by itself.
-            vars(layer).update(inner_loop=self._loop(name, layer), use_cudnn=False)
+            if isinstance(layer, keras.layers.RNN):
+                # With cuDNN a bidirectional layer would run its two loops by itself.
+                vars(layer).update(inner_loop=self._loop(name, layer), use_cudnn=False)
+            cell = _cell_of(layer)
+            if isinstance(cell, keras.layers.Layer):
+                vars(cell)["call"] = self._step(name, layer, cell)
 
     def problems(self, gradient):
         """What could not be followed, a sentence each."""
         told = [f"{name} is not looked into: {reason}" for name, reason in self._strange.items()]
         told += [f"{name} is not looked into: TimeDistributed runs it anew at each step" for name in self._apart]
+        reached = {call.name for call in self.calls} | set(self._strange)
         for name in self.loops:
-            if name not in self._reached:
+            if name not in reached:
                 told.append(f"{name} is not looked into: the model does not run it in the way of Keras' RNN layers")
         if gradient:
+            uses = [use for call in self.calls for use in call.uses.values()]
+            without = dict.fromkeys(use.key[0] + use.key[2] for use in uses if not use.has_flow)
             told += [
                 f"{name} has no gradient through time: what its cell hands on is not one of its states"
-                for name, use in self.uses.items()
-                if not use.has_flow and use.continues is None
+                for name in without
             ]
         return told
 
     def _loop(self, name, layer):
+        """What stands in for the loop of a layer."""
         own, place = layer.inner_loop, autodiff.place()
 
         def loop(sequences, initial_state, mask, training=False):
-            self._reached.add(name)
-            flat = tree.flatten([sequences, initial_state])
-            if autodiff.place() != place:
-                self._strange[name] = "it runs inside of a loop, a branch or a function compiled by itself"
-            elif type(layer).inner_loop not in _LOOPS:
+            if type(layer).inner_loop not in _LOOPS:
                 self._strange[name] = "its class loops over time in its own way"
-            elif tree.is_nested(sequences) or any(len(array.shape) != 2 for array in flat[1:]):
-                self._strange[name] = "its states or inputs are not vectors"
-            if name in self._strange:
-                return own(sequences, initial_state, mask, training=training)
-            return self._step_through(name, layer, sequences, initial_state, mask, _caller())
+            if self._is_strange(name, place, sequences, initial_state):
+                with self._stepping():
+                    return own(sequences, initial_state, mask, training=training)
+            x = ops.moveaxis(sequences, 1, 0)  # (time, batch, features)
+            mask = tree.flatten(mask)[0]
+            if mask is not None:
+                mask = ops.moveaxis(ops.cast(mask, "bool"), 1, 0)  # (time, batch) or (time, batch, 1)
+                mask = mask if len(mask.shape) == 2 else mask[..., 0]
+            if layer.go_backwards:
+                x = ops.flip(x, 0)
+                mask = None if mask is None else ops.flip(mask, 0)
+            last, given, final = self._step_through(name, layer, x, mask, initial_state)
+            return last, ops.moveaxis(given, 0, 1), tree.pack_sequence_as(initial_state, final)
 
         return loop
 
-    def _step_through(self, name, layer, sequences, initial_state, mask, caller):
-        cells, structures = zip(*_flat_cells(layer.cell, initial_state), strict=True)
-        batch, steps = ops.shape(sequences)[:2]  # Numbers where they are known, otherwise tensors.
-        x = ops.moveaxis(sequences, 1, 0)  # (time, batch, features)
-        mask = tree.flatten(mask)[0]
-        if mask is not None:
-            mask = ops.moveaxis(ops.cast(mask, "bool"), 1, 0)  # (time, batch) or (time, batch, 1)
-            mask = mask if len(mask.shape) == 2 else mask[..., 0]
-        if layer.go_backwards:
-            x = ops.flip(x, 0)
-            mask = None if mask is None else ops.flip(mask, 0)
-        states = tree.flatten(initial_state)
-        calls = self._calls.setdefault(name, [])
-        is_one_step = isinstance(steps, int) and steps == 1
-        earlier = next((call for call in calls if call.is_continued(states, caller, is_one_step)), None)
-        if earlier is not None:
-            calls.remove(earlier)
-            if all(one is other for one, other in zip(earlier.returned, states, strict=True)):
-                states = earlier.final  # This way to the loss is through later steps.
-        uses = []
-        for number, (part, cell) in enumerate(_cells(layer)):
-            if earlier is None:
-                begun, label = None, f"{name}{part}" + (f"/use_{len(calls) + 1}" if calls else "")
-            else:
-                begun = self.uses[earlier.keys[number]].continues or earlier.keys[number]
-                label = f"{begun}, call {len(self.uses)}"
-            self.uses[label] = _Use(cell, mask, begun)
-            uses.append(label)
+    def _step(self, name, layer, cell):
+        """What stands in for the `call` of a cell, where a layer of somebody else calls it by itself."""
+        own, place = cell.call, autodiff.place()
+        signature = inspect.signature(own)
+
+        @functools.wraps(own)
+        def step(*arguments, **options):
+            bound = signature.bind(*arguments, **options)
+            to_x, to_states = list(bound.arguments)[:2]
+            x, states = bound.arguments[to_x], bound.arguments[to_states]
+            if self._is_stepping or self._is_strange(name, place, x, states):
+                with self._stepping():
+                    return own(*arguments, **options)
+            structure = states
+
+            def call(x, states):
+                nonlocal structure
+                bound.arguments.update({to_x: x, to_states: states})
+                output, structure = own(*bound.args, **bound.kwargs)  # which may be another one than it was given
+                return output, structure
+
+            is_one = len(_cells(layer)) == 1
+            last, _, final = self._step_through(name, layer, x[None], None, states, call if is_one else None)
+            return last, tree.pack_sequence_as(structure, final)
+
+        return step
+
+    def _is_strange(self, name, place, sequences, states):
+        """Whether a layer cannot be followed; remembers why."""
+        if autodiff.place() != place:
+            self._strange[name] = "it runs inside of a loop, a branch or a function compiled by itself"
+        elif tree.is_nested(sequences) or any(len(array.shape) != 2 for array in tree.flatten(states)):
+            self._strange[name] = "its states or inputs are not vectors"
+        return name in self._strange
+
+    @contextlib.contextmanager
+    def _stepping(self):
+        """While a cell runs, what it calls is a part of it."""
+        before, self._is_stepping = self._is_stepping, True
+        try:
+            yield
+        finally:
+            self._is_stepping = before
+
+    def _step_through(self, name, layer, x, mask, initial_state, call=None):
+        """Step the cells of a layer through time.
+
+        Args:
+            name: The layer's.
+            layer: A layer that loops, or a cell.
+            x: (time, batch, features), in the order of reading.
+            mask: (time, batch), or None.
+            initial_state: As Keras hands it over.
+            call: (x, states) -> (output, states), for the layer's only cell; None calls the cells as Keras does.
+
+        Returns:
+            The last output (batch, units), all of them (time, batch, units), and a list of the last states.
+        """
+        cells, structures = zip(*_flat_cells(_cell_of(layer), initial_state), strict=True)
+        steps, batch = ops.shape(x)[:2]  # Numbers where they are known, otherwise tensors.
+        states = [state.value if isinstance(state, keras.Variable) else state for state in tree.flatten(initial_state)]
+        taken = states
+        for end in self._ends:
+            if end.name == name and all(id(state) in end.unperturbed for state in taken):
+                # This way to the loss is through later steps.
+                states = [end.unperturbed[id(state)] for state in taken]
+                self._ends = [other for other in self._ends if other is not end]
+                break
+        number = sum(earlier.name == name for earlier in self.calls)
+        uses = [sequences.Use(cell, (name, number, part)) for part, cell in _cells(layer)]
         counts = [len(tree.flatten(structure)) for structure in structures]
         firsts = [sum(counts[:number]) for number in range(len(cells))]
         sizes = [
@@ -794,16 +766,16 @@ class _Recorder:
             for cell, first in zip(cells, firsts, strict=True)
         ]
         perturbations = {}
-        for label, first, count, size in zip(uses, firsts, counts, sizes, strict=True):
+        for use, first, count, size in zip(uses, firsts, counts, sizes, strict=True):
             widths = {str(number): states[first + number].shape[-1] for number in range(count)}
             for kind, width in {**widths, "above": size}.items():
                 shape, dtype = (steps, batch, width), states[first].dtype
-                perturbations[label, kind] = self.perturb((label, kind), shape, dtype)
+                perturbations[(*use.key, kind)] = self.perturb((*use.key, kind), shape, dtype)
         perturbed = all(array is not None for array in perturbations.values())
 
         begin = states[firsts[-1]]
         begin = begin if begin.shape[-1] == sizes[-1] else ops.zeros((batch, sizes[-1]), dtype=begin.dtype)
-        zero, last = autodiff.masked_output(layer, begin)
+        zero, last = (False, begin) if mask is None else autodiff.masked_output(layer, begin)
         read: dict[Any, Any] = {
             "x": x,
             **({} if mask is None else {"mask": mask}),
@@ -815,55 +787,62 @@ class _Recorder:
             *states, last = carry
             at = dict(zip(read, slices, strict=True))
             new, given = [], at["x"]
-            for label, cell, structure, first in zip(uses, cells, structures, firsts, strict=True):
+            for use, structure, first in zip(uses, structures, firsts, strict=True):
                 before = tree.pack_sequence_as(structure, states[first : first + len(tree.flatten(structure))])
-                given, after = (cell if callable(cell) else cell.call)(given, before, **_off(cell.call))
+                with self._stepping():
+                    given, after = _call(use.cell, given, before) if call is None else call(given, before)
                 after = tree.flatten(after)
                 handed_on = [number for number, state in enumerate(after) if state is given]
-                use = self.uses[label]
                 use.has_flow = bool(handed_on)
                 use.hidden = handed_on[0] if handed_on else 0
                 if perturbed:
-                    after = [state + at[label, str(number)] for number, state in enumerate(after)]
-                    given = (after[use.hidden] if handed_on else given) + at[label, "above"]
+                    after = [state + at[(*use.key, str(number))] for number, state in enumerate(after)]
+                    given = (after[use.hidden] if handed_on else given) + at[(*use.key, "above")]
                 new += after
             if mask is not None:
                 kept = at["mask"][:, None]
                 new = [ops.where(kept, after, state) for after, state in zip(new, states, strict=True)]
                 given = ops.where(kept, given, ops.zeros_like(last) if zero else last)
-            # As many results as carried arrays: on TensorFlow `scan` takes nothing else.
-            return (*new, given), (*new, given)
+            return *new, given
 
         (*final, last), (*after, given) = autodiff.scan(step, (*states, last), list(read.values()), steps)
-        inputs, unperturbed = x, list(final)
-        for label, first, count in zip(uses, firsts, counts, strict=True):
-            use = self.uses[label]
+        inputs, returned = x, list(final)
+        for use, first, count in zip(uses, firsts, counts, strict=True):
             mine = after[first : first + count]
             begins = [state[None] for state in states[first : first + count]]
             before = [ops.concatenate([begin, all_but[:-1]]) for begin, all_but in zip(begins, mine, strict=True)]
-            use.arrays |= {"inputs": inputs, "before": before, "after": mine}
+            use.arrays = {"inputs": inputs, "before": before, "after": mine, "mask": mask}
             inputs = mine[use.hidden] if use.has_flow else None
-            if layer.return_state:
+            if call is not None or getattr(layer, "return_state", True):  # A cell always returns its state.
                 number = first + use.hidden
-                back = self.perturb((label, "returned"), ops.shape(final[number]), final[number].dtype)
-                final[number] = final[number] if back is None else final[number] + back
-        calls.append(_Call(uses, final, unperturbed, caller, is_one_step))
-        outputs = ops.moveaxis(given, 0, 1)  # (batch, time, units)
-        return last, outputs, tree.pack_sequence_as(initial_state, final)
+                back = self.perturb((*use.key, "returned"), ops.shape(final[number]), final[number].dtype)
+                returned[number] = final[number] if back is None else final[number] + back
+        unperturbed = {id(state): own for state, own in zip(returned, final, strict=True)}
+        if mask is None and uses[-1].has_flow:
+            unperturbed[id(last)] = final[firsts[-1] + uses[-1].hidden]  # A program may take the output for the state.
+        self.calls.append(
+            sequences.Call(name, {use.key[2]: use for use in uses}, taken, [last, given, *returned], unperturbed)
+        )
+        self._ends.append(self.calls[-1])
+        return last, given, returned
 
 
-def _reduce(use, name, gradients, kind, preactivation):
+def _call(cell, x, states):
+    return (cell if callable(cell) else cell.call)(x, states, **_off(cell.call))
+
+
+def _reduce(use, gradients, kind, preactivation):
     """What is kept of a use: a record of arrays."""
     record: dict[str, Any] = {"states": {}, "gates": {}, "saturation": {}, "flow": None}
     missing = None if use.arrays["mask"] is None else ~use.arrays["mask"][..., None]  # (time, batch, 1)
     if gradients and use.has_flow:
-        parts = {kind: gradients[name, str(number)] for kind, number in use.states().items()}
+        parts = {kind: gradients[str(number)] for kind, number in use.states().items()}
         if "cell" in parts:
             # The perturbation came when the cell had made h_t of c_t already; this way to the loss is to be added.
             beside = parts.pop("cell")
             if _gates(use)[0]:
                 parts["cell"] = beside + _through_hidden(use, parts["hidden"])
-        parts["above"] = gradients[name, "above"]
+        parts["above"] = gradients["above"]
         parts = {part: _with_nan(ops.cast(array, _wide(array)), missing) for part, array in parts.items()}
         record["flow"] = parts if kind == "raw" else {part: _norms(array, missing) for part, array in parts.items()}
     if kind in ("raw", "norms"):
@@ -927,20 +906,6 @@ def _saturation(gate, values, mask):
         counts = counts & mask[..., None]
     beyond = ops.abs(values) > OPEN if gate in ("candidate", "hidden") else (values < SHUT) | (values > OPEN)
     return ops.sum(ops.cast(beyond & counts, "float32")) / ops.sum(ops.cast(counts, "float32"))
-
-
-def _at_last_step(use, gradient):
-    """Gradient of a returned state (batch, units) -> (time, batch, units), at the last step that is not masked."""
-    if gradient is None:
-        return 0.0
-    steps = ops.shape(use.arrays["after"][use.hidden])[0]
-    if use.arrays["mask"] is None:
-        last = ops.one_hot(steps - 1, steps, dtype=gradient.dtype)[:, None, None]
-    else:
-        read = ops.cast(use.arrays["mask"], "int32")  # (time, batch)
-        number = ops.arange(1, steps + 1, dtype="int32")[:, None] * read
-        last = ops.transpose(ops.one_hot(ops.argmax(number, axis=0), steps, dtype=gradient.dtype))[..., None]
-    return last * gradient[None]
 
 
 def _wide(array):
