@@ -53,6 +53,7 @@ bench: $(VENV)/test
 	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/overhead.py --json logs/overhead_tensorflow.json
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/overhead.py --json logs/overhead_jax.json
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/board.py
 
 board: $(VENV)/lessons

@@ -91,7 +91,7 @@ class Tap:
         self._recorder: Any = None
         self._tally = _Tally()  # what recorders of earlier train functions have seen since the last reading
         self._sees_updates = False
-        self._error: Any = None  # why what was left when it was closed could not be read
+        self._error: Any = None  # why there is nothing to read; `read` raises it
         self._close = contextlib.ExitStack()
 
     def open(self):
@@ -107,7 +107,7 @@ class Tap:
             self._follow()
             self._close.callback(self._leave)
             if self._callbacks is None:
-                self._close.callback(_tell_of_new_train_functions(model, self._follow))
+                self._close.callback(_tell_of_new_train_functions(model, self._follow_in_training))
             else:
                 self._close.callback(self._watch(self._callbacks()))
         except BaseException:
@@ -121,7 +121,7 @@ class Tap:
             return
         try:
             self._close.close()
-        except Exception as error:  # It is for `read` to tell.
+        except Exception as error:
             self._error = error
         self._model = self._function = self._recorder = None
 
@@ -177,6 +177,17 @@ class Tap:
         if self._callbacks is None:
             self._function.add(self._recorder)
 
+    def _follow_in_training(self):
+        """Follow, where an error must not end what is running; returns whether there was none."""
+        # Without a train function Keras is about to say so.
+        if self._model is None or self._error is not None or self._model.train_function is None:
+            return False
+        try:
+            self._follow()
+        except Exception as error:
+            self._error = error
+        return self._error is None
+
     def _leave(self):
         """Look at this train function no more."""
         self._function.remove(self._recorder)
@@ -196,11 +207,10 @@ class Tap:
                 type(alive).on_train_batch_begin(alive, batch, logs)
             else:
                 own(batch, logs)
-            if self._model is not None and self._error is None:
+            if self._follow_in_training():
                 try:
-                    self._follow()
                     self._function.look_once(self._recorder)
-                except Exception as error:  # It is for `read` to tell.
+                except Exception as error:
                     self._error = error
 
         def unwatch():

@@ -165,6 +165,16 @@ def test_weights_that_are_unfrozen_in_the_middle_are_taken_up(
     np.testing.assert_allclose(values["scalars"]["gradient_norm/first/kernel"][2], moved, rtol=1e-4)
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_model_left_without_a_train_function_ends_as_it_would(tmp_path, dense, watched):
+    """Keras says so, and the tap makes none instead."""
+    dense.compile("sgd", "mse")
+    compile_again = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: dense.compile("sgd", "mse"))
+    callbacks = [GradientHistograms(tmp_path)] if watched else []
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        dense.fit(X, Y, epochs=2, verbose=0, callbacks=[compile_again, *callbacks])
+
+
 # What is left in memory.
 
 
