@@ -18,7 +18,8 @@ def layers(model):
         model: A `keras.Model`. Nested models are opened, and their layers are called `<model>/<layer>`.
 
     Returns:
-        {name: layer}, in the order of the model. A layer used several times is there once.
+        {name: layer}, in the order of the model. A layer used several times is there once. A cell that the model holds
+        beside the `RNN` layer that steps it is a part of that one.
     """
     return _unique(_walk(model, ""))
 
@@ -72,7 +73,8 @@ def sublayers(layer):
         named = [("", layer.layer)]
     held = layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
     known = [*whole, *(inner for _, inner in named)]
-    others = [inner for inner in held if all(inner is not one for one in known)]
+    stepped = _stepped(held)
+    others = [inner for inner in held if id(inner) not in stepped and all(inner is not one for one in known)]
     return _unique([*named, *_siblings(others).items()])
 
 
@@ -106,11 +108,20 @@ def class_name(layer):
 
 def _walk(model, prefix):
     """(name, layer) for each layer, nested models opened; names may still repeat."""
+    stepped = _stepped(model.layers)
     for name, layer in top_layers(model).items():
+        if id(layer) in stepped:
+            continue
         if isinstance(layer, keras.Model):
             yield from _walk(layer, f"{prefix}{name}/")
         elif not isinstance(layer, keras.layers.InputLayer):
             yield f"{prefix}{name}", layer
+
+
+def _stepped(held):
+    """Ids of the cells that an `RNN` layer beside them steps: they are a part of it."""
+    loops = [layer for layer in held if isinstance(layer, keras.layers.RNN)]
+    return {id(cell) for loop in loops for cell in (loop.cell, *_flat_cells(loop.cell))}
 
 
 def _own_weights(layer):

@@ -243,7 +243,7 @@ def spectral_radius(layer):
     Returns:
         A float, NaN where the kernel is not finite; None where there is no such matrix.
     """
-    cell = _cell_of(layer)
+    cell = cell_of(layer)
     kernel = getattr(cell, "recurrent_kernel", None)
     units = getattr(cell, "units", None)
     if kernel is None or units is None or kernel.shape[0] != units or kernel.shape[-1] % units:
@@ -341,7 +341,9 @@ def _arrays(argument, values):
             value = np.asarray(value)
         except Exception as error:  # whatever an object of somebody else's class raises
             raise ValueError(f"{argument} must be an array of numbers, received one that is none: {error}") from None
-        if value.dtype.kind not in "biufSU":  # Strings are what some layers turn into numbers.
+        # Strings are what some layers turn into numbers. `fit` takes them as objects; tensors become such here.
+        is_text = value.dtype.kind == "O" and value.ndim and all(isinstance(one, (str, bytes)) for one in value.flat)
+        if value.dtype.kind not in "biufSU" and not is_text:
             raise ValueError(f"{argument} must be an array of numbers, received dtype {value.dtype}")
         if value.ndim == 0 or value.size == 0:
             raise ValueError(f"{argument} must hold at least one sample, received shape {value.shape}")
@@ -378,13 +380,15 @@ def _check_shapes(model, x):
         shape = tuple(tensor.shape)
         if not is_stateful:  # Keras notes the size of the batch that a model was built by, and takes any.
             shape = (None, *shape[1:])
-        if len(shape) != array.ndim or any(
-            size not in (None, got) for size, got in zip(shape, array.shape, strict=True)
+        # Keras adds a last axis where that is all that is missing.
+        received = (*array.shape, 1) if array.ndim == len(shape) - 1 and shape[-1] == 1 else array.shape
+        if len(shape) != len(received) or any(
+            size not in (None, got) for size, got in zip(shape, received, strict=True)
         ):
             sizes = tuple("batch" if place == 0 and size is None else size for place, size in enumerate(shape))
             text = ", ".join("any" if size is None else str(size) for size in sizes)
             raise ValueError(f"{argument} must have the shape ({text}), received {array.shape}")
-        if array.dtype.kind in "SU" and tensor.dtype != "string":
+        if array.dtype.kind in "SUO" and tensor.dtype != "string":
             raise ValueError(f"{argument} must be an array of numbers, received dtype {array.dtype}")
 
 
@@ -457,14 +461,14 @@ def _is_cell(layer):
     return [one.kind for one in needed[:2]] == 2 * [inspect.Parameter.POSITIONAL_OR_KEYWORD]
 
 
-def _cell_of(layer):
+def cell_of(layer: Any) -> Any:
     """The cell that a layer steps; a cell is its own."""
     return layer.cell if isinstance(layer, keras.layers.RNN) else layer
 
 
 def _cells(layer):
     """[(what its name gets, cell)] of the cells that a layer steps through, in order."""
-    cell = _cell_of(layer)
+    cell = cell_of(layer)
     if not _behaves_as(cell, keras.layers.StackedRNNCells):
         return [("", cell)]
     return [(f"/{name}", part) for name, part in naming.cells(cell)]
@@ -645,7 +649,7 @@ class _Recorder:
             if isinstance(layer, keras.layers.RNN):
                 # With cuDNN a bidirectional layer would run its two loops by itself.
                 vars(layer).update(inner_loop=self._loop(name, layer), use_cudnn=False)
-            cell = _cell_of(layer)
+            cell = cell_of(layer)
             if isinstance(cell, keras.layers.Layer):
                 vars(cell)["call"] = self._step(name, layer, cell)
 
@@ -747,7 +751,7 @@ class _Recorder:
         Returns:
             The last output (batch, units), all of them (time, batch, units), and a list of the last states.
         """
-        cells, structures = zip(*_flat_cells(_cell_of(layer), initial_state), strict=True)
+        cells, structures = zip(*_flat_cells(cell_of(layer), initial_state), strict=True)
         steps, batch = ops.shape(x)[:2]  # Numbers where they are known, otherwise tensors.
         states = [state.value if isinstance(state, keras.Variable) else state for state in tree.flatten(initial_state)]
         taken = states

@@ -1295,6 +1295,16 @@ def test_arrays_of_all_kinds():
     assert recurrent.trace(model, ops.convert_to_tensor(np.array(ids)))["rnn"].hidden.shape == (2, 3, 2)
 
 
+def test_a_last_axis_of_one_may_be_left_out():
+    """Keras adds it."""
+    model = sequential(layers.SimpleRNN(2, name="rnn"), layers.Dense(1), shape=(STEPS, 1))
+    model.compile("sgd", "mse")
+    x, y = noise32(BATCH, STEPS), noise32(BATCH, 1)
+    flow = recurrent.gradient_flow(model, x, y)["rnn"]
+    assert flow.loss == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-6)
+    np.testing.assert_array_equal(flow.hidden, recurrent.gradient_flow(model, x[..., None], y)["rnn"].hidden)
+
+
 class OwnLoop(layers.SimpleRNN):
     def inner_loop(self, sequences, initial_state, mask, training=False):
         last, outputs, states = super().inner_loop(sequences, initial_state, mask, training=training)

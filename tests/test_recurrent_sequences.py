@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import recurrent
+from rnn_tutorial import naming, recurrent
+from rnn_tutorial.callbacks import GradientFlow, StateHeatmaps, observe
 
 BATCH, STEPS, UNITS = 3, 6, 4
 RNG = np.random.default_rng(1)
@@ -124,6 +125,9 @@ def test_a_cell_that_reads_on_where_its_layer_ended():
     model(X)
     model.compile("sgd", "mse")
     check_same(model, model_of(layers.RNN(layers.LSTMCell(UNITS), return_sequences=True)), ["rnn"])
+    # The cell is a part of the layer, although it was there first.
+    assert list(naming.weights(model)) == ["rnn/kernel", "rnn/recurrent_kernel", "rnn/bias"]
+    assert list(recurrent.layers(model)) == ["rnn"]
 
 
 def test_a_layer_whose_output_is_its_state():
@@ -366,3 +370,38 @@ def test_a_cell_that_a_loop_of_the_backend_steps_is_told(recorded_warnings):
     assert [str(one.message) for one in caught] == [
         "decoder/gru_cell is not looked into: it runs inside of a loop, a branch or a function compiled by itself"
     ]
+
+
+# --- In training
+
+
+def cell_loop():
+    make, states = CELLS["gru_cell"]
+    return model_of(Decoder(make(), by_steps(lambda cell, x, states: cell(x, states), states)))
+
+
+def test_a_cell_in_a_loop_has_the_tags_of_one_layer(tmp_path, read_values, our_event_file):
+    model = cell_loop()
+    model.fit(X, Y, batch_size=BATCH, verbose=0, callbacks=observe(tmp_path, probe=(X, Y)))
+    values = read_values(our_event_file(tmp_path))
+    kinds = ("grad_flow", "grad_flow_above", "states", "gates")
+    assert set(values["rnn_tutorial"]) == {f"rnn/decoder/gru_cell/{kind}" for kind in kinds}
+    weights = {f"decoder/gru_cell/{weight}" for weight in ("kernel", "recurrent_kernel", "bias")}
+    assert {tag.removeprefix("weights/") for tag in values["histograms"] if tag.startswith("weights/")} == weights
+    assert "weights_picture/decoder/gru_cell" in values["images"]
+    assert "spectral_radius/decoder/gru_cell" in values["scalars"]
+    assert values["rnn_tutorial"]["rnn/decoder/gru_cell/grad_flow"][0].shape == (STEPS,)
+
+
+def test_looking_at_a_cell_changes_nothing(tmp_path):
+    watched, bare = cell_loop(), cell_loop()
+    bare.set_weights(watched.get_weights())
+    cell = watched.layers[0].inner
+    before = dict(vars(cell))
+    recurrent.look(watched, X, Y)
+    assert vars(cell) == before
+    options = {"batch_size": BATCH, "epochs": 3, "verbose": 0, "shuffle": False}
+    looking = [kind(tmp_path, (X, Y), pictures=False) for kind in (GradientFlow, StateHeatmaps)]
+    assert watched.fit(X, Y, callbacks=looking, **options).history == bare.fit(X, Y, **options).history
+    for one, other in zip(watched.get_weights(), bare.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()

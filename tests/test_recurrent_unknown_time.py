@@ -55,6 +55,61 @@ def test_it_is_as_where_the_length_is_known(network, mask):
             np.testing.assert_allclose(traces[name].gates[gate], values, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("shape", [(), (1,)])
+@pytest.mark.parametrize("make", [lambda: TEXTS.astype(object), lambda: tf.constant(TEXTS)], ids=["objects", "tensor"])
+def test_texts_are_taken_as_fit_takes_them(tmp_path, read_values, our_event_file, make, shape):
+    vectorize = layers.TextVectorization()
+    vectorize.adapt(TEXTS)
+    stack = [vectorize, layers.Embedding(10, 3, mask_zero=True), layers.GRU(4), layers.Dense(1)]
+    model = keras.Sequential([keras.Input(shape, dtype="string"), *stack])
+    model.compile("sgd", "mse")
+    x = make()
+    model.fit(x, Y, verbose=0, callbacks=observe(tmp_path, probe=(x[:3], Y[:3]), pictures=False))
+    tensors = read_values(our_event_file(tmp_path))["rnn_tutorial"]
+    expected = recurrent.gradient_flow(model, TEXTS[:3].reshape(3, *shape), Y[:3])["gru"]
+    np.testing.assert_allclose(tensors["rnn/gru/grad_flow"][0], expected.hidden, rtol=1e-5)
+
+
+LOST = {
+    "reshape": lambda x: tf.reshape(x, (tf.shape(x)[0], -1, 2)),
+    "boolean_mask": lambda x: tf.boolean_mask(x, tf.reduce_any(x != 99, axis=(0, 2)), axis=1),
+    "ragged": lambda x: tf.RaggedTensor.from_tensor(x).to_tensor(),
+}
+
+
+class Applied(layers.Layer):
+    """A function of which nobody knows how many time steps it gives."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], None, 2)
+
+
+@pytest.mark.parametrize("steps", [5, 20])
+@pytest.mark.parametrize("name", LOST)
+def test_other_layers_that_lose_the_length(name, steps):
+    def build(function):
+        keras.utils.set_random_seed(0)
+        cells = [layers.GRUCell(2), layers.SimpleRNNCell(3)]
+        stack = [layers.LSTM(3, return_sequences=True), layers.RNN(cells, go_backwards=True, return_sequences=True)]
+        model = keras.Sequential([keras.Input((None, 2)), Applied(function), *stack])
+        model.compile("sgd", "mse")
+        return model
+
+    x = np.random.default_rng(0).normal(size=(3, steps, 2)).astype("float32")
+    y = np.zeros((3, steps, 3), "float32")
+    received, expected = (recurrent.gradient_flow(build(function), x, y) for function in (LOST[name], lambda x: x))
+    assert list(received) == list(expected)
+    for layer, flow in expected.items():
+        np.testing.assert_allclose(received[layer].hidden, flow.hidden, rtol=1e-4)
+
+
 def test_watching_it_logs_everything(tmp_path, read_values, our_event_file, recorded_warnings):
     model, _ = build("lstm", True, True)
     x = tf.constant(TEXTS)

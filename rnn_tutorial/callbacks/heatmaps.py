@@ -64,7 +64,7 @@ class WeightHeatmaps(Observer):
 
 def _by_layer(model, weights):
     """{layer: {weight: {gate, or "": array}}} of the layers that have a matrix."""
-    cells: dict[str, Any] = {name: getattr(layer, "cell", layer) for name, layer in recurrent.layers(model).items()}
+    cells: dict[str, Any] = {name: recurrent.cell_of(layer) for name, layer in recurrent.layers(model).items()}
     found: dict[str, dict] = {}
     for path in naming.weights(model):
         layer, _, weight = path.rpartition("/")

@@ -96,7 +96,7 @@ class ProbeObserver(Observer):
         """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata."""
         if (kind, name) not in self._contents:
             layer = recurrent.layers(self.model).get(name.partition("/use_")[0])
-            cell = getattr(layer, "cell", layer)
+            cell = recurrent.cell_of(layer)
             units = getattr(cell, "units", None)
             about = {"v": 1, "kind": kind, "layer": name, "cell": naming.class_name(cell), "units": units}
             self._contents[kind, name] = json.dumps(about).encode()
