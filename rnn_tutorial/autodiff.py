@@ -12,6 +12,12 @@ from keras import ops
 
 # Operations of TensorFlow whose trees the optimizer of a graph rearranges.
 _REARRANGED = {"Mul", "Add", "AddV2"}
+# Operations of JAX whose results XLA reads from memory, whoever reads them.
+_OPAQUE = {"dot_general", "conv_general_dilated", "while", "cond", "sort", "scatter", "scatter-add"}
+_OPAQUE |= {"fft", "cholesky", "triangular_solve", "custom_call", "pure_callback"}
+_RANDOM = {"random_bits", "threefry2x32", "rng_bit_generator"}
+# Those that only order anew what they read; XLA makes them one with a matrix product.
+_MOVES = {"transpose", "reshape", "squeeze"}
 # Up to so many steps TensorFlow runs a loop written out faster than a loop in its graph, and traces it no slower.
 _UNROLLED = 16
 
@@ -294,13 +300,7 @@ def apart(function, arrays):
         What the function returns.
     """
     if backend() == "jax":
-        import jax
-
-        # XLA copies a cheap producer into all of its readers, and rounds it there as it always does, if all of them are
-        # of a kind that it fuses. A barrier is none; a choice is, and what is chosen XLA does not know.
-        always = jax.lax.optimization_barrier(jax.numpy.array(True))
-        chosen = jax.tree.map(lambda array: jax.numpy.where(always, array, jax.numpy.zeros_like(array)), arrays)
-        return function(jax.lax.optimization_barrier(chosen))
+        return function(_set_apart()(arrays))
     if backend() == "tensorflow":
         import tensorflow as tf
 
@@ -316,6 +316,118 @@ def apart(function, arrays):
             flat = tf.nest.flatten(arrays, expand_composites=True)
             return function(tf.nest.pack_sequence_as(arrays, _recomputed(flat), expand_composites=True))
     return function(arrays)
+
+
+@functools.cache
+def _set_apart():
+    """A function of JAX that hands arrays through, so that XLA does not know what they are; see `recomputing`.
+
+    XLA copies a cheap producer into all of its readers, and rounds it there as it always does, if all of them are of a
+    kind that it fuses. A barrier is none; a choice is, and what is chosen XLA does not know.
+    """
+    import jax
+
+    def set_apart(arrays):
+        always = jax.lax.optimization_barrier(jax.numpy.array(True))
+        chosen = jax.tree.map(lambda array: jax.numpy.where(always, array, jax.numpy.zeros_like(array)), arrays)
+        return jax.lax.optimization_barrier(chosen)
+
+    return jax.jit(set_apart)
+
+
+def recomputing(step):
+    """A train step in which what is looked at `apart` is computed a second time.
+
+    How XLA fuses a value, and so how it rounds it and what it is made of, depends on how many read it. Matrix products,
+    loops and the like it never fuses; from their results we compute for ourselves what is cheap, sums and products, so
+    that these have no reader but the step.
+
+    Args:
+        step: Called with arrays in any nest, while a function of JAX is traced.
+
+    Returns:
+        A function of the same arguments and results; the step itself for other backends.
+    """
+    if backend() != "jax":
+        return step
+
+    @functools.wraps(step)
+    def recomputed(*arguments):
+        import jax
+
+        flat = jax.tree.leaves(arguments)
+        if not any(isinstance(array, jax.core.Tracer) for array in flat):
+            return step(*arguments)
+        traced, shapes = jax.make_jaxpr(step, return_shape=True)(*arguments)
+        return jax.tree.unflatten(jax.tree.structure(shapes), _evaluated(traced, flat))
+
+    return recomputed
+
+
+def _evaluated(traced, arguments):
+    """The results of a traced train step; see `recomputing`."""
+    function = traced.jaxpr
+    values = dict(zip([*function.constvars, *function.invars], [*traced.consts, *arguments], strict=True))
+    begin = 0
+    for place, equation in enumerate(function.eqns):
+        if equation.params.get("name") == "set_apart":
+            values.update(_made(function, function.eqns[begin:place], values))
+            again = _made_again(function, place, values)
+            read = [again[atom] if _is_variable(atom) else atom.val for atom in equation.invars]
+            values.update(zip(equation.outvars, read, strict=True))
+            begin = place + 1
+    values.update(_made(function, function.eqns[begin:], values))
+    return [values[output] if _is_variable(output) else output.val for output in function.outvars]
+
+
+def _made(function, equations, values):
+    """{variable: array} of what some operations of a traced function make, from the values of others."""
+    import jax
+
+    made = [variable for equation in equations for variable in equation.outvars]
+    part = function.replace(constvars=[], invars=list(values), outvars=made, eqns=equations)
+    return dict(zip(made, jax.core.eval_jaxpr(part, [], *values.values()), strict=True))
+
+
+def _made_again(function, place, values):
+    """{variable: array} of what the operation at a place reads, and what that is made of, made a second time."""
+    import jax
+
+    before = function.eqns[:place]
+    kept = set(values) - {variable for equation in before for variable in equation.outvars}  # the arguments
+    kept.update(output for output in function.outvars if _is_variable(output))
+    for equation in before:
+        if _is_opaque(equation) or (equation.primitive.name in _MOVES and equation.invars[0] in kept):
+            kept.update(equation.outvars)
+    wanted = {atom for atom in function.eqns[place].invars if _is_variable(atom)}
+    equations = []
+    for equation in reversed(before):
+        if any(variable in wanted and variable not in kept for variable in equation.outvars):
+            equations.append(equation)
+            wanted.update(atom for atom in equation.invars if _is_variable(atom))
+    leaves = [variable for variable in values if variable in wanted and variable in kept]
+    read = dict(zip(leaves, _set_apart()([values[leaf] for leaf in leaves]), strict=True))
+    return {**_made(function, equations[::-1], read), **read}
+
+
+def _is_variable(atom):
+    return not hasattr(atom, "val")
+
+
+def _is_opaque(equation):
+    """Whether XLA fuses an operation of JAX with none of its readers, or it is not to be done twice."""
+    if equation.primitive.name == "scan":
+        return equation.params["length"] > 1  # Of a loop of one step XLA makes none.
+    return bool(equation.effects) or equation.primitive.name in _OPAQUE or _draws(equation)
+
+
+def _draws(equation):
+    """Whether an operation of JAX draws random numbers."""
+    if equation.primitive.name in _RANDOM:
+        return True
+    lists = [value if isinstance(value, (list, tuple)) else [value] for value in equation.params.values()]
+    inner = [getattr(value, "jaxpr", value) for value in itertools.chain(*lists)]
+    return any(_draws(one) for function in inner for one in getattr(function, "eqns", ()))
 
 
 def out_of_line(function, arrays):

@@ -384,7 +384,7 @@ class _TrainFunction:
 
         try:
             # JAX finds what it has traced before by the function: with the model's own, that of an earlier `compile`.
-            model.__dict__["train_step"] = train_step
+            model.__dict__["train_step"] = autodiff.recomputing(train_step)
             _make_train_function(model)(force=True)
             return model.train_function
         finally:

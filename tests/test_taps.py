@@ -138,6 +138,58 @@ def test_looking_changes_nothing(make, name, compiled):
     assert "apply" not in vars(watched[0].optimizer)
 
 
+class Decoder(layers.Layer):
+    """Calls a layer once a time step."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        states = [ops.zeros((ops.shape(x)[0], self.inner.units))] * (2 if isinstance(self.inner, layers.LSTM) else 1)
+        outputs = []
+        for step in range(x.shape[1]):
+            output, *states = self.inner(x[:, step : step + 1], initial_state=states)
+            outputs.append(output)
+        return ops.stack(outputs, 1)
+
+
+WRITTEN_OUT = {
+    "lstm_in_a_loop": lambda: [Decoder(layers.LSTM(4, return_state=True))],
+    "gru_in_a_loop": lambda: [Decoder(layers.GRU(4, return_state=True))],
+    "gru": lambda: [layers.GRU(4, unroll=True, reset_after=False), layers.Dense(1)],
+    "both_ways": lambda: [layers.Bidirectional(layers.GRU(4, unroll=True, return_sequences=True, dropout=0.2))],
+}
+
+
+@pytest.mark.parametrize(
+    ("net", "optimizer", "batch_size"),
+    [
+        ("lstm_in_a_loop", "sgd", 3),
+        ("gru_in_a_loop", "sgd", 3),
+        ("gru", "sgd", 3),
+        ("gru", "accumulation", 1),
+        ("both_ways", "sgd", 8),
+    ],
+)
+def test_looking_changes_nothing_where_time_steps_are_written_out(net, optimizer, batch_size):
+    """XLA fuses such a step, and rounds it, by how many read each value."""
+
+    def make():
+        model = keras.Sequential([keras.Input((5, 3)), *WRITTEN_OUT[net]()])
+        random = np.random.default_rng(3)
+        x, y = (random.normal(size=(3 * batch_size, *shape[1:])) for shape in (model.input_shape, model.output_shape))
+        return model, x.astype("float32"), y.astype("float32"), "mse"
+
+    make_optimizer = {**OPTIMIZERS, "sgd": lambda: optimizers.SGD(0.05)}[optimizer]
+    bare, watched = (train(make, make_optimizer, way, batch_size=batch_size) for way in ("bare", "fit"))
+    assert_same(bare, watched)
+    assert watched[2][-1].batches > 0
+
+
 @pytest.mark.parametrize("name", ["adam_global_clipnorm", "loss_scale"] if TENSORFLOW else ["loss_scale"])
 def test_looking_at_all_steps_changes_nothing(name):
     assert_same(train(dropout, OPTIMIZERS[name], "bare"), train(dropout, OPTIMIZERS[name], "with"))
