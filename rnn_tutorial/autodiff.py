@@ -391,13 +391,12 @@ def _made(function, equations, values):
 
 def _made_again(function, place, values):
     """{variable: array} of what the operation at a place reads, and what that is made of, made a second time."""
-    import jax
-
     before = function.eqns[:place]
     kept = set(values) - {variable for equation in before for variable in equation.outvars}  # the arguments
     kept.update(output for output in function.outvars if _is_variable(output))
     for equation in before:
-        if _is_opaque(equation) or (equation.primitive.name in _MOVES and equation.invars[0] in kept):
+        is_moved = equation.primitive.name in _MOVES and _is_variable(equation.invars[0]) and equation.invars[0] in kept
+        if is_moved or _is_opaque(equation):
             kept.update(equation.outvars)
     wanted = {atom for atom in function.eqns[place].invars if _is_variable(atom)}
     equations = []
