@@ -27,12 +27,11 @@ def backend():
     return keras.config.backend()
 
 
-def endless_batches(x, y, batch_size, seed):
-    """Stream batches of (x, y) without end, every row once an epoch; what the backend's `fit` takes fastest.
+def endless_batches(arrays, batch_size, seed):
+    """Stream batches without end, every row once an epoch; what the backend's `fit` takes fastest.
 
     Args:
-        x: Inputs (n, ...), NumPy.
-        y: Targets (n, ...), NumPy.
+        arrays: (x, y) or (x, y, sample_weight), NumPy, each (n, ...).
         batch_size: Rows per batch; the last one of an epoch may be smaller.
         seed: The order of the rows is a function of it and of the epoch's number, of no global state.
 
@@ -40,32 +39,32 @@ def endless_batches(x, y, batch_size, seed):
         A `tf.data.Dataset` on TensorFlow, a generator of NumPy batches elsewhere.
     """
     if backend() == "tensorflow":
-        return _tensorflow_batches(x, y, batch_size, seed)
-    return _numpy_batches(x, y, batch_size, seed)
+        return _tensorflow_batches(arrays, batch_size, seed)
+    return _numpy_batches(arrays, batch_size, seed)
 
 
-def _tensorflow_batches(x, y, batch_size, seed):
+def _tensorflow_batches(arrays, batch_size, seed):
     import tensorflow as tf
 
-    x, y = tf.constant(x), tf.constant(y)
+    tensors = [tf.constant(array) for array in arrays]
 
     def one_epoch(epoch):
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(x)), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+            tf.range(len(tensors[0])), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     # Rows are gathered a batch at a time: slicing and batching them one by one costs more than the training.
     rows = tf.data.Dataset.counter().flat_map(one_epoch)
-    return rows.map(lambda row: (tf.gather(x, row), tf.gather(y, row))).prefetch(2)
+    return rows.map(lambda row: tuple(tf.gather(tensor, row) for tensor in tensors)).prefetch(2)
 
 
-def _numpy_batches(x, y, batch_size, seed):
+def _numpy_batches(arrays, batch_size, seed):
     for epoch in itertools.count():
-        order = np.random.default_rng([seed, epoch]).permutation(len(x))
-        for start in range(0, len(x), batch_size):
+        order = np.random.default_rng([seed, epoch]).permutation(len(arrays[0]))
+        for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            yield x[rows], y[rows]
+            yield tuple(array[rows] for array in arrays)
 
 
 def is_stateless():

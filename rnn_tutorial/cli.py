@@ -290,6 +290,8 @@ def _read_line():
 
 
 def _forecast(arguments):
+    import numpy as np
+
     from rnn_tutorial import forecasting
     from rnn_tutorial.data import sales
 
@@ -313,18 +315,15 @@ def _forecast(arguments):
         if forecasting.only_practises(len(series), window):
             progress = _progress(forecasting.PRACTICE_EPOCHS, may_stop=False)
             if forecasting.takes_logarithm(series):
-                import numpy as np
-
                 x, y = np.log(x), np.log(y)
         else:
             progress = _progress(arguments.epochs, may_stop=forecasting.is_seasonal(len(series), window))
+        weight = forecasting.loss_weight(y, forecasting.is_seasonal(len(series), window))
+        probe = (x[-32:], y[-32:], np.full(len(y[-32:]), weight))
         model = forecasting.train(
             series,
             horizon=outputs,
-            callbacks=[
-                progress,
-                *callbacks.observe(folder / _RUN, probe=(x[-32:], y[-32:])),
-            ],
+            callbacks=[progress, *callbacks.observe(folder / _RUN, probe=probe)],
             **chosen,
         )
         predicted = forecasting.forecast(model, series, horizon)

@@ -133,7 +133,8 @@ def train(
 
     A shorter series, or another window, trains the plain stack (`models.sales_forecaster`) for all epochs.
 
-    But for what only practises, the weights of the epoch with the lowest validation loss are kept.
+    But for what only practises, the weights of the epoch with the lowest validation loss are kept. The loss is measured
+    in percent of the series' spread, so that learning does not depend on the unit; `mae` is in the series' own.
 
     Args:
         series: pandas.Series with a PeriodIndex.
@@ -156,6 +157,7 @@ def train(
 
     Raises:
         ValueError: An argument is not allowed, or the series is too short.
+        ArithmeticError: The loss was no finite number from the first epoch.
     """
     return _train(series, {}, window, horizon, epochs, learning_rate, batch_size, seed, cell, callbacks, practice)
 
@@ -177,7 +179,6 @@ def _train(
     import keras  # here, so that the baselines do without it
 
     from rnn_tutorial import lesson, models
-    from rnn_tutorial.data import batches
 
     series = _checked(series)
     epochs = checks.integer("epochs", epochs, at_least=1)
@@ -198,6 +199,7 @@ def _train(
     if only_practises(len(series), window):
         practice = checks.integer("practice", practice, at_least=1)
     x, y = sales.windows(series, window, horizon)
+    weight = loss_weight(y, seasonal)
     if only_practises(len(series), window):
         validation = x, y
     else:
@@ -219,8 +221,7 @@ def _train(
         lesson.start_over(model, seed)
     if not seasonal:
         # Patient to the end: it is there to bring the best weights back, not to stop.
-        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
+        _fit(model, (x, y), validation, weight, epochs, epochs, batch_size, seed, callbacks)
         return model
     if only_practises(len(series), window):
         validation = tuple(np.log(part) for part in validation) if log else validation
@@ -233,12 +234,44 @@ def _train(
         return model
     if practice:
         model.set_weights(_practised(window, cell, practice, seed))
-    before, loss_before = model.get_weights(), mae(validation[1], keras.ops.convert_to_numpy(model(validation[0])))
-    best = keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE, restore_best_weights=True)
-    model.fit(**batches(x, y, batch_size, seed, validation), epochs=epochs, callbacks=[*callbacks, best], verbose=0)
-    if not min(model.history.history["val_loss"]) < loss_before:
+    before, error_before = model.get_weights(), mae(validation[1], keras.ops.convert_to_numpy(model(validation[0])))
+    _fit(model, (x, y), validation, weight, epochs, _PATIENCE, batch_size, seed, callbacks)
+    if not np.nanmin(model.history.history["val_loss"]) < weight * error_before:
         model.set_weights(before)
     return model
+
+
+def _fit(model, rows, validation, weight, epochs, patience, batch_size, seed, callbacks):
+    """Train with every row of one weight, and keep the weights of the epoch with the lowest validation loss."""
+    import keras
+
+    from rnn_tutorial.data import batches
+
+    (x, y), validation = rows, (*validation, np.full(len(validation[0]), weight, "float32"))
+    stream = batches(x, y, batch_size, seed, validation, np.full(len(x), weight, "float32"))
+    best = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    model.fit(**stream, epochs=epochs, callbacks=[*callbacks, best], verbose=0)
+    losses = model.history.history["val_loss"]
+    if not np.isfinite(losses[0]):  # Nothing is better than that, to `EarlyStopping`.
+        raise ArithmeticError(
+            f"the network cannot learn from numbers such as {y[0, 0]:g}: its loss was {losses[0]} from the beginning"
+        )
+
+
+def loss_weight(targets, seasonal):
+    """The weight of each window in the loss of `train`: makes it percent of the targets' spread, whatever their unit.
+
+    Args:
+        targets: The months to be forecast (windows, horizon), in their own unit.
+        seasonal: Whether `is_seasonal` says so; the loss is the absolute error then, and its square elsewhere.
+    """
+    return (100 / _spread(targets)) ** (1 if seasonal else 2)
+
+
+def _spread(values):
+    """Standard deviation; for numbers that are all the same their size, and 1 for zeros."""
+    values = np.asarray(values, dtype="float64")
+    return float(np.std(values) or np.abs(values).max() or 1.0)
 
 
 def _practised(window, cell, samples, seed):
@@ -381,15 +414,16 @@ def exponential_smoothing(history, horizon):
     season = None if len(values) < 2 * SEASON else "mul" if takes_logarithm(history) else "add"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a search that ends a little early
+        unit = _spread(values)  # The search for the maximum likelihood depends on it.
         model = ExponentialSmoothing(
-            values,
+            values / unit,
             trend="add",
             damped_trend=True,
             seasonal=season,
             seasonal_periods=SEASON if season else None,
             initialization_method="estimated",
         )
-        return _after(history, model.fit().forecast(horizon))
+        return _after(history, unit * model.fit().forecast(horizon))
 
 
 def baselines(history, horizon):

@@ -17,7 +17,7 @@ def tensorflow_stream(batch_size, seed, x=X, y=Y):
 
 
 def numpy_stream(batch_size, seed, x=X, y=Y):
-    return autodiff._numpy_batches(x, y, batch_size, seed)
+    return autodiff._numpy_batches((x, y), batch_size, seed)
 
 
 STREAMS = pytest.mark.parametrize("stream", [tensorflow_stream, numpy_stream])
@@ -157,6 +157,26 @@ def test_fit_trains_and_validates_on_every_row():
     np.testing.assert_allclose(history["val_loss"], [expected_validation] * 4, rtol=1e-5)
 
 
+def test_weights_go_with_their_rows():
+    weights = Y + 0.5
+    streams = [data.batches(X, Y, 4, sample_weight=weights)["x"], autodiff._numpy_batches((X, Y, weights), 4, 0)]
+    for stream in streams:
+        for _, y, weight in itertools.islice(stream, 6):
+            np.testing.assert_array_equal(weight, np.asarray(y) + 0.5)
+
+
+def test_weights_are_those_of_the_loss():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    weights = np.arange(ROWS, dtype="float32")
+    history = model.fit(
+        **data.batches(X, Y, 4, validation=(X[:7], Y[:7], weights[:7]), sample_weight=weights), epochs=2, verbose=0
+    ).history
+    squares = (X @ np.asarray(model.get_weights()[0]) - Y[:, None])[:, 0] ** 2 * weights
+    np.testing.assert_allclose(history["loss"], [np.mean(squares)] * 2, rtol=1e-5)
+    np.testing.assert_allclose(history["val_loss"], [np.mean(squares[:7])] * 2, rtol=1e-5)
+
+
 def test_training_is_the_same_as_on_the_same_batches_by_hand():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(ROWS, 2)).astype("float32"), rng.normal(size=(ROWS, 1)).astype("float32")
@@ -221,11 +241,13 @@ def test_wrong_rows_are_told(x, y):
     with pytest.raises(ValueError, match=r"^x and y must have the same number of rows, at least 1, received") as caught:
         data.batches(x, y)
     assert f"{np.shape(x)} and {np.shape(y)}" in str(caught.value)
+    with pytest.raises(ValueError, match=r"^x and y and sample_weight must have the same number of rows"):
+        data.batches(X, Y, sample_weight=Y[:-1])
     with pytest.raises(ValueError, match=r"^x and y of validation must have the same number of rows"):
         data.batches(X, Y, validation=(x, y))
 
 
-@pytest.mark.parametrize("wrong", [0.2, X, (X,), (X, Y, Y), "xy"], ids=lambda wrong: type(wrong).__name__)
+@pytest.mark.parametrize("wrong", [0.2, X, (X,), (X, Y, Y, Y), "xy"], ids=lambda wrong: type(wrong).__name__)
 def test_a_wrong_validation_is_told(wrong):
-    with pytest.raises(ValueError, match=r"validation must be None or a pair \(x, y\), received"):
+    with pytest.raises(ValueError, match=r"validation must be None, \(x, y\) or \(x, y, sample_weight\), received"):
         data.batches(X, Y, validation=wrong)
