@@ -668,7 +668,8 @@ def _print_findings(run_data, findings):
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         if number:
             finding = findings[number - 1]
-            print(f"    {_line(finding.cause)}\n    {_line(finding.advice)}")
+            follows = f" It follows from {finding.follows}." if finding.follows else ""
+            print(f"    {_line(finding.cause + follows)}\n    {_line(finding.advice)}\n      {finding.code}")
     print()
 
 

@@ -24,6 +24,33 @@ _PARTS = {"train": "", "validation": "val_"}
 _PLUGIN = "rnn_tutorial"
 _VERSION = 1  # of what `callbacks.probe` writes
 Curve = dict[int, float]
+# What stands in the code of several findings.
+_SHORTER_STEPS = "model.compile(keras.optimizers.Adam(1e-4, global_clipnorm=1.0), model.loss)"
+_BEST_EPOCH = "keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)"
+# Advice by what a layer steps.
+_CLASSES = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+_FOR_LONG_SEQUENCES = {
+    "": "an LSTM or GRU whose gates begin open, a spectral radius near 1",
+    "simple": "an LSTM or GRU, a spectral radius near 1 (an orthogonal recurrent kernel)",
+    "lstm": "forget gates that begin open (unit_forget_bias=True), a GRU",
+    "gru": "update gates that begin open, an LSTM",
+}
+_FOR_DEAD_UNITS = {
+    "": "Begin with Keras' own weights and biases; in a cell with gates look which one is shut.",
+    "simple": "Begin with Keras' own weights, and take tanh for relu, which is zero for all that is negative.",
+    "lstm": "Look which gate is shut, and at its bias; begin with Keras' own biases (unit_forget_bias=True).",
+    "gru": 'Look which gate is shut, and at its bias; begin with Keras\' own biases (bias_initializer="zeros").',
+}
+# Rules whose findings explain those of another, on the way from the cause: {rule: those that may explain it}.
+_CAUSES = {
+    "exploding": ("initial_variance", "update_ratio"),
+    "saturated": ("initial_variance", "update_ratio", "exploding"),
+    "dead_units": ("initial_variance", "frozen", "update_ratio", "saturated"),
+    "vanishing": ("initial_variance", "saturated", "dead_units"),
+    "no_learning": ("initial_variance", "frozen", "update_ratio", "saturated", "dead_units", "vanishing"),
+    "oscillating": ("update_ratio", "exploding"),
+    "nan": ("exploding",),
+}
 # To a rule, the ratio of two numbers at the ends of their range is infinite, and that is worth no warning.
 _may_overflow = np.errstate(all="ignore")
 _short = reprlib.Repr()
@@ -45,6 +72,8 @@ class Finding:
         advice: What to try, a sentence.
         tab: The tab of TensorBoard to look at.
         tag: The tag to look at there.
+        code: A line of Python to begin with, for a program that has `keras`, `model`, `x` and `y`.
+        follows: The rule, and the layer, of an earlier finding that explains this one; "" where none does.
     """
 
     severity: str
@@ -56,12 +85,23 @@ class Finding:
     advice: str
     tab: str
     tag: str
+    code: str = ""
+    follows: str = ""
+
+    @property
+    def place(self) -> str:
+        """The rule, and the layer if it is about one."""
+        return f"{self.rule} in {self.layer}" if self.layer else self.rule
+
+    @property
+    def when(self) -> str:
+        """The epochs in words."""
+        first, last = self.epochs
+        return f"epoch {first}" if first == last else f"epochs {first} to {last}"
 
     def __str__(self):
-        where = f" in {self.layer}" if self.layer else ""
-        first, last = self.epochs
-        when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
-        return f"{self.severity}: {self.rule}{where}, {when}: {self.cause}"
+        follows = f" It follows from {self.follows}." if self.follows else ""
+        return f"{self.severity}: {self.place}, {self.when}: {self.cause}{follows}"
 
 
 @dataclasses.dataclass
@@ -131,6 +171,7 @@ def nan(loss, nonfinite_batches=None, *, name="loss"):
         "huge numbers in the data.",
         "Time Series",
         "nonfinite_batches/global" if nonfinite_batches else f"epoch_{name.removeprefix('val_')}",
+        _SHORTER_STEPS,
     )
 
 
@@ -171,11 +212,12 @@ def exploding(loss, norm=None, clipped_batches=None, *, loss_growth=2.0, norm_gr
         "Take a tenth of the learning rate, or clip with global_clipnorm=1.",
         "Time Series",
         "gradient_norm_max/global" if norm else "epoch_loss",
+        _SHORTER_STEPS,
     )
 
 
 @_may_overflow
-def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, learned=0.1):
+def vanishing(ratio, flow=None, fallen=None, cell="", *, threshold=1e-3, heard=0.01, learned=0.1):
     """The gradient dies on its way back through time.
 
     Described by Hochreiter (1991) and Bengio, Simard and Frasconi (1994). That the first step gets less than a
@@ -187,6 +229,7 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
         flow: Norms (time,) at the last epoch, or None; they say how many steps are reached.
         fallen: The part of its first value by which the loss has fallen, see `fall`; None where it is not known,
             which is no ground for a warning.
+        cell: "simple", "lstm", "gru", or "" where it is not known.
         threshold: The ratio below which the first step is not heard.
         heard: A step is reached where its norm is this part of the largest one.
         learned: A loss that has fallen by this part has learned something.
@@ -206,11 +249,11 @@ def vanishing(ratio, flow=None, fallen=None, *, threshold=1e-3, heard=0.01, lear
         "",
         _span(epochs[values < threshold]),
         numbers,
-        f"Of the gradient at the last time step the first one gets {numbers['ratio']:.0e}{reached}.",
-        "If the answer lies far back: an LSTM or GRU whose gates begin open, a spectral radius near 1, or "
-        "shorter sequences.",
+        f"The first time step gets {numbers['ratio'] or 0:.1g} of the gradient that the last one gets{reached}.",
+        f"If the answer lies far back: {_FOR_LONG_SEQUENCES.get(cell, _FOR_LONG_SEQUENCES[''])}, or shorter sequences.",
         "Images",
         "gradient_flow_picture",
+        f"keras.layers.{'GRU' if cell == 'lstm' else 'LSTM'}(32, return_sequences=True)",
     )
 
 
@@ -246,10 +289,11 @@ def no_learning(loss, val_loss=None, accuracy=None, *, least_fall=0.1, least_epo
         (min(loss), max(loss)),
         {"fallen": fallen, "first": first, "last": loss[max(loss)]},
         f"In {len(loss)} epochs the training loss has fallen by {fallen:.1%} only.",
-        "Try to learn 10 samples by heart; if that works look whether x and y belong together, else at "
-        "learning rate and gates.",
+        "See whether it can learn 10 samples by heart. If it can, look whether x and y belong together; if not, at the "
+        "learning rate.",
         "Time Series",
         "epoch_loss",
+        "model.fit(x[:10], y[:10], epochs=200)",
     )
 
 
@@ -285,6 +329,7 @@ def oscillating(loss, *, rise=0.1, share=0.25, left=0.05, least_epochs=8):
         "Take a third of the learning rate, let it fall over time, or take larger batches.",
         "Time Series",
         "epoch_loss",
+        'keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=3)',
     )
 
 
@@ -325,6 +370,7 @@ def overfitting(loss, val_loss, *, worse=0.2, share=0.1, least_epochs=4):
         "or get more data.",
         "Time Series",
         "epoch_loss",
+        _BEST_EPOCH,
     )
 
 
@@ -360,6 +406,7 @@ def underfitting(loss, *, done=0.5, still=0.1, learned=0.1, least_epochs=5):
         "Train on; if it is slow, take a larger learning rate or more units.",
         "Time Series",
         "epoch_loss",
+        f"model.fit(x, y, initial_epoch={int(epochs[-1]) + 1}, epochs={2 * (int(epochs[-1]) + 1)})",
     )
 
 
@@ -398,21 +445,23 @@ def saturated(shares, *, share=0.9, early=3):
         {gate: numbers[gate] for gate in curves},
         f"Nearly all values of {', '.join(found)} stand at an end"
         + (" from the first epochs on." if from_first else " in the end, not in the beginning."),
-        "Scale the input to about -1 ... 1, look at the biases, and take smaller first weights or a "
-        "smaller learning rate.",
+        f"Scale the input to between -1 and 1{'' if 'hidden' in curves else ', look at the biases of these gates'}, "
+        "and take smaller first weights or a smaller learning rate.",
         "Time Series",
         f"saturation/{{layer}}/{found[0]}",
+        "x = (x - x.mean(axis=(0, 1))) / x.std(axis=(0, 1))",
     )
 
 
 @_may_overflow
-def dead_units(states, *, smallest=1e-3, share=0.5):
+def dead_units(states, cell="", *, smallest=1e-3, share=0.5):
     """Units whose state is zero whatever is read.
 
     What is multiplied by a state of zero gets no gradient. Measured: units of runs that learn reach 0.02 and more.
 
     Args:
         states: Hidden states (units, time) at the last look; NaN where a step is masked.
+        cell: As for `vanishing`.
         smallest: A unit is dead where its state never gets larger.
         share: The share of dead units from which on it is told.
     """
@@ -429,9 +478,10 @@ def dead_units(states, *, smallest=1e-3, share=0.5):
         (0, 0),
         {"dead": dead, "units": len(known), "largest": float(np.abs(known).max())},
         f"{dead:.0%} of {len(known)} units stay at zero (below {smallest:g}) through the whole sequence.",
-        "Look at which gate is shut and at its bias; begin with Keras' own biases (unit_forget_bias=True).",
+        _FOR_DEAD_UNITS.get(cell, _FOR_DEAD_UNITS[""]),
         "Images",
         "states_picture",
+        f"keras.layers.{_CLASSES.get(cell, 'LSTM')}(32, return_sequences=True)",
     )
 
 
@@ -462,6 +512,7 @@ def spectral_radius(radius, *, low=0.3, high=1.5):
         "Begin with an orthogonal kernel (Keras' default)" + ("." if shrinks else ", and clip with global_clipnorm=1."),
         "Time Series",
         "spectral_radius",
+        'keras.layers.SimpleRNN(32, recurrent_initializer="orthogonal")',
     )
 
 
@@ -497,6 +548,7 @@ def update_ratio(ratio, fallen=None, *, low=1e-6, high=0.3, learned=0.1):
         "Take a learning rate that is " + ("larger." if short else "a tenth of this one."),
         "Time Series",
         "update_ratio",
+        f"model.optimizer.learning_rate = float(model.optimizer.learning_rate) {'*' if short else '/'} 10",
     )
 
 
@@ -531,6 +583,7 @@ def frozen(updates, histograms=None):
         "Look whether its layer is connected to the loss, trainable, and begins with random numbers.",
         "Histograms",
         "weights",
+        "print([weight.path for weight in model.trainable_weights])",
     )
 
 
@@ -567,6 +620,7 @@ def initial_variance(histogram, epoch=0, *, factor=5.0):
         "Take Keras' own initializers: glorot_uniform, and orthogonal for a recurrent kernel.",
         "Histograms",
         "weights",
+        'keras.layers.LSTM(32, kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal")',
     )
 
 
@@ -599,6 +653,7 @@ def overtrained(val_loss, *, share=0.5, least_epochs=10):
         "Keep the best epoch: EarlyStopping with restore_best_weights=True.",
         "Time Series",
         "epoch_loss",
+        _BEST_EPOCH,
     )
 
 
@@ -635,6 +690,7 @@ def validation_too_good(loss, val_loss, *, ratio=0.5, floor=0.02, least_epochs=5
         "Look whether the validation data are easier, or known from training; strong dropout also looks like this.",
         "Time Series",
         "epoch_loss",
+        "print(model.evaluate(x, y))",
     )
 
 
@@ -664,6 +720,7 @@ def copies_last_input(likeness, *, threshold=0.6):
         "inputs that know of it.",
         "Time Series",
         "copies_last_input",
+        "y = y - x[:, -1, 0].reshape(-1, *[1] * (y.ndim - 1))",
     )
 
 
@@ -739,12 +796,34 @@ def diagnose(run_data, rules=None):
         rules: Names of the rules to apply; None applies all in `RULES`.
 
     Returns:
-        A list of `Finding`, the most severe first.
+        A list of `Finding`, the most severe first, but each after the one that it follows from.
     """
     rules = set(RULES) if rules is None else set(rules)
     found = [finding for finding in _all(run_data) if finding is not None and finding.rule in rules]
     order = list(RULES)
-    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.rule)))
+    found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.rule)))
+    ordered: list[Finding] = []
+    for finding in found:
+        _put(finding, found, ordered)
+    return ordered
+
+
+def _put(finding, found, ordered):
+    """Append a finding, and before it what it follows from."""
+    if any(other.place == finding.place for other in ordered):
+        return
+    causes = [other for rule in _CAUSES.get(finding.rule, ()) for other in found if _explains(other, rule, finding)]
+    for cause in causes[:1]:
+        _put(cause, found, ordered)
+        finding = dataclasses.replace(finding, follows=cause.place)
+    ordered.append(finding)
+
+
+def _explains(cause, rule, finding):
+    """Whether a finding is of a rule, and may be what another one, of the same layer or of the whole, follows from."""
+    if cause.rule != rule or cause.severity == "note" or cause.epochs[0] > finding.epochs[1]:
+        return False
+    return not cause.layer or not finding.layer or f"{cause.layer}/".startswith(f"{finding.layer}/")
 
 
 def _all(run_data):
@@ -772,9 +851,9 @@ def _all(run_data):
         yield _at(saturated(gates), layer)
     for layer, curve in _tags(scalars, "gradient_flow_ratio").items():
         flow = _last(run_data.tensors.get(f"rnn/{layer}/grad_flow"))
-        yield _at(vanishing(curve, flow, fallen), layer)
+        yield _at(vanishing(curve, flow, fallen, _cell(run_data, layer)), layer)
     for layer, curve in _tags(scalars, "spectral_radius").items():
-        if _is_simple(run_data, layer):
+        if _cell(run_data, layer) == "simple":
             yield _at(spectral_radius(curve), layer)
     for tag, frames in run_data.blobs.items():
         layer = tag.removeprefix("rnn/").removesuffix("/states")
@@ -782,7 +861,7 @@ def _all(run_data):
             epoch = max(frames)
             header, states = frames[epoch]
             if "hidden" in header["names"]:
-                finding = _at(dead_units(states[header["names"].index("hidden")]), layer)
+                finding = _at(dead_units(states[header["names"].index("hidden")], _cell(run_data, layer)), layer)
                 yield finding and dataclasses.replace(finding, epochs=(epoch, epoch))
     updates, weights = _tags(scalars, "update_ratio"), _tags(run_data.histograms, "weights")
     for name in {**updates, **weights}:
@@ -815,17 +894,22 @@ def _steps(run_data, name):
     return None if flow is None else len(flow)
 
 
-def _is_simple(run_data, layer):
-    """Whether a recurrent layer has no gates: by what a probe has seen, or else by the sizes of its weights."""
+def _cell(run_data, layer):
+    """What a layer steps: "simple", "lstm" or "gru"; "" for any other. A probe has seen it, or its weights tell."""
     if f"rnn/{layer}/states" in run_data.blobs:
-        return f"rnn/{layer}/gates" not in run_data.blobs
+        gates = run_data.blobs.get(f"rnn/{layer}/gates")
+        if gates is None:
+            return "simple"
+        names = set(_last(gates)[0]["names"])
+        return "lstm" if "forget" in names else "gru" if "reset" in names else ""
     kernel, bias = (
         _last(run_data.histograms.get(f"weights/{layer}/{weight}")) for weight in ("recurrent_kernel", "bias")
     )
     if kernel is None or bias is None:
-        return False
-    # units by units and units; an LSTM has four times as many of both, a GRU three and six times.
-    return bool(bias[:, 2].sum() ** 2 == kernel[:, 2].sum())
+        return ""
+    # units by units and units; an LSTM has four times as many of both, a GRU three and three or six times.
+    ratio = float(bias[:, 2].sum() ** 2 / kernel[:, 2].sum())
+    return {1.0: "simple", 4.0: "lstm", 3.0: "gru", 12.0: "gru"}.get(ratio, "")
 
 
 def _accuracy(scalars):

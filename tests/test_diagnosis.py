@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import re
 import socket
 import struct
 
@@ -266,16 +267,109 @@ def test_a_diagnosis_is_ordered_and_complete():
     run.tensors["rnn/lstm/grad_flow"] = curve(np.geomspace(1e-7, 1, 10))
     found = diagnosis.diagnose(run)
     assert [(one.severity, one.rule, one.layer) for one in found] == [
-        ("severe", "no_learning", ""),
         ("severe", "saturated", "lstm"),
+        ("severe", "no_learning", ""),
         ("warning", "vanishing", "lstm"),
     ]
-    assert found[1].tag in run.scalars
+    assert found[0].tag in run.scalars
     assert found[2].tag == "gradient_flow_picture/lstm"
-    assert diagnosis.diagnose(run, ["vanishing"]) == found[2:]
+    assert diagnosis.diagnose(run, ["vanishing"]) == [dataclasses.replace(found[2], follows="")]
     run.scalars["loss"] = {**FLAT, 12: NAN}
     assert {one.rule for one in diagnosis.diagnose(run)} == {"nan"}
     assert diagnosis.diagnose(diagnosis.RunData("empty")) == []
+
+
+def sick_run(gates=("input", "forget", "candidate", "output")):
+    """Saturated from the beginning, with dead units, and nothing is learned."""
+    run = diagnosis.RunData("by hand")
+    run.scalars = {"loss": FLAT, "gradient_flow_ratio/layer": curve(0, 0)}
+    run.scalars |= {f"saturation/layer/{gate}": curve(1, 1) for gate in gates or ("hidden",)}
+    run.tensors["rnn/layer/grad_flow"] = curve(np.geomspace(1e-7, 1, 10))
+    run.blobs["rnn/layer/states"] = {1: ({"names": ["hidden"]}, np.zeros((1, 4, 3), "float32"))}
+    if gates:
+        run.blobs["rnn/layer/gates"] = {1: ({"names": list(gates)}, np.zeros((len(gates), 4, 3), "float32"))}
+    return run
+
+
+def test_a_cause_comes_before_what_follows_from_it():
+    found = diagnosis.diagnose(sick_run())
+    assert [(one.place, one.follows) for one in found] == [
+        ("saturated in layer", ""),
+        ("no_learning", "saturated in layer"),
+        ("dead_units in layer", "saturated in layer"),
+        ("vanishing in layer", "saturated in layer"),
+    ]
+    assert str(found[1]).endswith("only. It follows from saturated in layer.")
+
+
+def test_what_happens_in_another_layer_later_or_harmlessly_is_no_cause():
+    run = sick_run()
+    for kind in ("gradient_flow_ratio/layer", "rnn/layer/grad_flow", "rnn/layer/states"):
+        for series in (run.scalars, run.tensors, run.blobs):
+            if kind in series:
+                series[kind.replace("layer", "other")] = series.pop(kind)
+    follows = {one.rule: one.follows for one in diagnosis.diagnose(run)}
+    assert follows["dead_units"] == ""
+    assert follows["vanishing"] == "dead_units in other"
+    assert follows["no_learning"] == "saturated in layer"
+    late = diagnosis.RunData("by hand")
+    late.scalars = {"loss": {0: 1.0, 1: NAN, 2: 1.0, 3: 1.0, 4: 8.0}}
+    assert [(one.rule, one.follows) for one in diagnosis.diagnose(late)] == [("exploding", ""), ("nan", "")]
+    late.scalars = {"loss": {0: 1.0, 1: 8.0, 2: NAN}}
+    assert [(one.rule, one.follows) for one in diagnosis.diagnose(late)] == [("exploding", ""), ("nan", "exploding")]
+    # One gate that stands open in the end only is a note.
+    run.scalars = {"loss": FLAT, "saturation/layer/input": {0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 1}}
+    assert [one.follows for one in diagnosis.diagnose(run, ["saturated", "no_learning"])] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates", "named"),
+    [
+        ("simple", (), "tanh for relu"),
+        ("lstm", ("input", "forget", "candidate", "output"), "unit_forget_bias"),
+        ("gru", ("update", "reset", "candidate"), 'bias_initializer="zeros"'),
+    ],
+)
+def test_the_advice_fits_the_cell(cell, gates, named):
+    found = {one.rule: one for one in diagnosis.diagnose(sick_run(gates))}
+    assert named in found["dead_units"].advice
+    if not gates:
+        assert not [one.rule for one in found.values() if "gate" in one.advice.replace("an LSTM or GRU", "")]
+    # Without a probe the sizes of the weights tell.
+    layer = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell](5)
+    layer.build((None, None, 2))
+    run = diagnosis.RunData("by hand")
+    for name, values in zip(("kernel", "recurrent_kernel", "bias"), layer.get_weights(), strict=True):
+        run.histograms[f"weights/layer/{name}"] = {0: table(values)}
+    assert diagnosis._cell(run, "layer") == cell
+
+
+def every_finding():
+    """What each rule says of each case."""
+    for rule, sick, *_ in CASES.values():
+        yield rule(*sick)
+    for gates in ((), ("input", "forget", "candidate", "output"), ("update", "reset", "candidate")):
+        yield from diagnosis.diagnose(sick_run(gates))
+
+
+def test_the_words_of_all_findings():
+    assert {finding.rule for finding in every_finding()} == set(diagnosis.RULES)
+    for finding in every_finding():
+        text = f"{finding} {finding.advice}"
+        assert not re.search(r"Try to|0e\+00|epochs (\d+) to \1\b|  |\.\.[^.]|nan%|None", text), text
+        assert all(part.endswith(".") and not part[0].islower() for part in (finding.cause, finding.advice)), text
+
+
+def test_the_code_of_all_findings_runs(monkeypatch, capsys):
+    fit = keras.Model.fit
+    monkeypatch.setattr(keras.Model, "fit", lambda *given, epochs, **named: fit(*given, epochs=1, verbose=0))
+    codes = {finding.code for finding in every_finding()}
+    assert "" not in codes
+    for code in codes:
+        model = keras.Sequential([keras.Input((6, 2)), keras.layers.GRU(3), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        assert "\n" not in code
+        exec(code, {"keras": keras, "model": model, "x": X[:12], "y": Y[:12]})
 
 
 def test_a_recurrent_kernel_that_is_never_used_is_not_sick():
@@ -489,6 +583,11 @@ def test_a_finding_is_told_once_and_stops_only_who_asks(exploded, read_values, o
     text = read_values(our_event_file(folder))["text"]
     assert "**severe: nan**" in text["health"][first].item().decode()
     assert "**At the end: 1 severe.**" in text["health/summary"][first].item().decode()
+    # The console has what to try, and how to go on.
+    summary = "\n".join(lines[lines.index(f"HealthCheck of {folder}: 1 severe:") :])
+    assert "    Try: Take a tenth of the learning rate" in summary
+    assert f"      {diagnosis._SHORTER_STEPS}\n" in summary
+    assert summary.endswith(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
 
 
 def test_training_goes_on_by_default(tmp_path, recorded_warnings):
@@ -947,7 +1046,7 @@ def test_the_command_prints_names_on_one_line(tmp_path, capsys):
                 run.scalar(f"saturation/{layer}/{gate}", 1.0, 0)
     assert cli.main(["diagnose", str(tmp_path / "run")]) == 3
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 2 * 3 + 1
+    assert len(lines) == 2 + 2 * 4 + 1
     assert any(r"a\nb\x1b[31m" in line for line in lines)
     assert max(map(len, lines)) < 2500
     assert cli.main(["diagnose", "--help"]) == 0

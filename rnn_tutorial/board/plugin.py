@@ -409,6 +409,8 @@ def _finding(finding):
         "epochs": [int(epoch) for epoch in finding.epochs],
         "cause": finding.cause,
         "advice": finding.advice,
+        "code": finding.code,
+        "follows": finding.follows,
         "tab": finding.tab,
         "tag": finding.tag,
     }

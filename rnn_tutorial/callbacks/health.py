@@ -2,6 +2,7 @@
 
 import functools
 import math
+import shlex
 
 import numpy as np
 
@@ -120,7 +121,9 @@ class HealthCheck(Observer):
         )
         for finding in self.findings:
             if finding.severity != "note":
-                quiet.tell(f"  {finding}")
+                quiet.tell(f"  {finding}\n    Try: {finding.advice}\n      {finding.code}")
+        folder = shlex.quote(str(self.run.log_dir))
+        quiet.tell(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
         text = [f"**At the end: {summary}.**", *map(_markdown, self.findings)]
         self.run.text("health/summary", "\n\n".join(text), self._last)
 
@@ -193,8 +196,8 @@ def _are_probabilities(values):
 
 def _markdown(finding):
     where = f" in `{finding.layer}`" if finding.layer else ""
+    follows = f" It follows from `{finding.follows}`." if finding.follows else ""
     return (
-        f"**{finding.severity}: {finding.rule}**{where}, epochs {finding.epochs[0]} to "
-        f"{finding.epochs[1]}. {finding.cause} "
-        f"{finding.advice} Look at {finding.tab}, `{finding.tag}`."
+        f"**{finding.severity}: {finding.rule}**{where}, {finding.when}. {finding.cause}{follows} {finding.advice} "
+        f"Look at {finding.tab}, `{finding.tag}`.\n\n    {finding.code}"
     )
