@@ -243,13 +243,14 @@ def vanishing(ratio, flow=None, fallen=None, cell="", *, threshold=1e-3, heard=0
         known = flow[np.isfinite(flow)]
         numbers |= {"steps_reached": int((known >= heard * known.max()).sum()), "steps": len(known)}
         reached = f"; {numbers['steps_reached']} of {numbers['steps']} steps get {heard:.0%} of the largest or more"
+    share = f"{numbers['ratio']:.1g}" if numbers["ratio"] else "nothing"
     return Finding(
         "warning" if fallen is not None and fallen < learned else "note",
         "vanishing",
         "",
         _span(epochs[values < threshold]),
         numbers,
-        f"The first time step gets {numbers['ratio'] or 0:.1g} of the gradient that the last one gets{reached}.",
+        f"The first time step gets {share} of the gradient that the last one gets{reached}.",
         f"If the answer lies far back: {_FOR_LONG_SEQUENCES.get(cell, _FOR_LONG_SEQUENCES[''])}, or shorter sequences.",
         "Images",
         "gradient_flow_picture",

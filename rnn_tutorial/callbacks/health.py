@@ -115,7 +115,11 @@ class HealthCheck(Observer):
         count = dict.fromkeys(diagnosis.SEVERITIES, 0)
         for finding in self.findings:
             count[finding.severity] += 1
-        summary = ", ".join(f"{number} {severity}" for severity, number in count.items() if number) or "no findings"
+        plural = {"severe": "", "warning": "s", "note": "s"}
+        counted = [
+            f"{number} {severity}{plural[severity] * (number > 1)}" for severity, number in count.items() if number
+        ]
+        summary = ", ".join(counted) or "no findings"
         quiet.tell(
             f"HealthCheck of {self.run.log_dir}: {summary}" + (":" if count["severe"] + count["warning"] else ".")
         )
