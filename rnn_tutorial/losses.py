@@ -23,7 +23,7 @@ def check(loss, model=None):
     if not names:
         return
     if isinstance(loss, dict) and not set(loss) <= set(names):
-        raise ValueError(f"loss must have keys out of {names}, the outputs of the model; received {list(loss)}")
+        raise ValueError(f"loss must have keys out of {list(names)}, the outputs of the model; received {list(loss)}")
     if isinstance(loss, (list, tuple)) and len(parts) != len(names):
         raise ValueError(f"loss must hold {len(names)} losses, one an output of the model; received {len(parts)}")
 

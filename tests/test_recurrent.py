@@ -405,14 +405,14 @@ def nested_and_regularized():
     inner.name = "inner"
     x = keras.Input((STEPS, FEATURES))
     outer = keras.Model(x, inner(below(x)), name="outer")
-    head = layers.Dense(1, kernel_regularizer=keras.regularizers.L1(0.25))
+    head = layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.25))
 
     def loss(by, x):
         h, _ = by.rnn(below, x, "outer/below")
         gamma, beta, mean, variance = inner.layers[0].get_weights()
         h = (h - mean) / np.sqrt(variance + 1e-3) * gamma + beta
         h, _ = by.rnn(inner.layers[1], h, "outer/inner/deep")
-        kernel = L2 * (below.get_weights()[0] ** 2).sum() + 0.25 * np.abs(head.get_weights()[0]).sum()
+        kernel = L2 * (below.get_weights()[0] ** 2).sum() + 0.25 * (head.get_weights()[0] ** 2).sum()
         return mse(Y, by.dense(head, h)) + kernel
 
     made = Case(sequential(outer, head), loss)
@@ -555,7 +555,7 @@ def finite_differences(names):
             assert (flow.cell is not None) == ("cell" in errors[label])
         keras_loss = None
         if "loss" not in made.options:
-            keras_loss = made.model.evaluate(made.x, made.y, sample_weight=made.weight, verbose=0)
+            keras_loss = made.model.evaluate(made.x, made.y, sample_weight=made.weight, batch_size=BATCH, verbose=0)
             keras_loss = keras_loss[0] if isinstance(keras_loss, list) else keras_loss
         found[name] = [keras_loss, loss, flows[label].loss, errors]
     return found
