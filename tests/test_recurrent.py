@@ -577,8 +577,8 @@ def differences(run_python):
 @pytest.mark.parametrize("name", CASES)
 def test_flow_is_the_gradient(differences, name):
     keras_loss, loss, flow_loss, errors = differences[name]
-    # (On JAX Keras rounds a mean to float32.)
-    assert flow_loss == pytest.approx(loss, rel=1e-10 if keras.backend.backend() == "tensorflow" else 1e-6)
+    # (Keras rounds a mean to float32: on JAX, and where some of its versions weight it.)
+    assert flow_loss == pytest.approx(loss, rel=1e-6)
     if keras_loss is not None:
         assert flow_loss == pytest.approx(keras_loss, rel=1e-12)
     for label, kinds in errors.items():
