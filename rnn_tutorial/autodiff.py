@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import math
 import weakref
 from typing import Any
 
@@ -13,7 +14,7 @@ from keras import ops
 # Operations of TensorFlow whose trees the optimizer of a graph rearranges.
 _REARRANGED = {"Mul", "Add", "AddV2"}
 # Operations of JAX whose results XLA reads from memory, whoever reads them.
-_OPAQUE = {"dot_general", "conv_general_dilated", "while", "cond", "sort", "scatter", "scatter-add"}
+_OPAQUE = {"conv_general_dilated", "while", "cond", "sort", "scatter", "scatter-add"}
 _OPAQUE |= {"fft", "cholesky", "triangular_solve", "custom_call", "pure_callback"}
 _RANDOM = {"random_bits", "threefry2x32", "rng_bit_generator"}
 # Those that only order anew what they read; XLA makes them one with a matrix product.
@@ -415,8 +416,21 @@ def _is_variable(atom):
 def _is_opaque(equation):
     """Whether XLA fuses an operation of JAX with none of its readers, or it is not to be done twice."""
     if equation.primitive.name == "scan":
-        return equation.params["length"] > 1  # Of a loop of one step XLA makes none.
+        return equation.params["length"] > 1  # Of a loop of one step XLA makes none,
+    if equation.primitive.name == "dot_general":  # and of a product of vectors, or of a row and a matrix, sums.
+        return _is_matrix_product(equation)
     return bool(equation.effects) or equation.primitive.name in _OPAQUE or _draws(equation)
+
+
+def _is_matrix_product(equation):
+    """Whether rows, columns and what is summed are each more than one."""
+    summed, batch = equation.params["dimension_numbers"]
+    shapes = [atom.aval.shape for atom in equation.invars]
+    free = [
+        math.prod(size for axis, size in enumerate(shape) if axis not in (*places, *apart))
+        for shape, places, apart in zip(shapes, summed, batch, strict=True)
+    ]
+    return min(*free, math.prod(shapes[0][axis] for axis in summed[0])) > 1
 
 
 def _draws(equation):
