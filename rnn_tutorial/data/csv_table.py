@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rnn_tutorial.data import csv_encoding
-from rnn_tutorial.data.csv_dates import certainty
+from rnn_tutorial.data.csv_dates import certainty, resembles
 from rnn_tutorial.data.csv_numbers import is_number
 from rnn_tutorial.data.csv_text import Column, clean, deletion, listed, refusal
 
@@ -216,22 +216,25 @@ def _check_nothing_above(file: str, rows: list[Row], names_wanted: set[str]) -> 
 
 
 def _rows_above(rows: list[Row]) -> int:
-    """Count the rows above the header."""
-    widths = collections.Counter(len(row.cells) for row in rows[:_SNIFFED_ROWS])
-    width = max(widths, key=lambda width: (widths[width], width))
-    narrow = list(
-        itertools.takewhile(lambda row: len(_without_surplus(row, 1).cells) < min(width, len(rows[0].cells) + 1), rows)
-    )
+    """Count the rows above the header, or above the first month where there is none."""
     column = _dated_column(rows)
-    dated = (row for row in rows if column is not None and column < len(row.cells) and certainty(row.cells[column]))
+    dated = (
+        index
+        for index, row in enumerate(rows)
+        if column is not None and column < len(row.cells) and certainty(row.cells[column])
+    )
+    width = collections.Counter(len(row.cells) for row in rows[:_SNIFFED_ROWS]).most_common(1)[0][0]
+
+    def is_narrow(row: Row) -> bool:
+        return len(_without_surplus(row, 1).cells) == 1 < width
+
     first = next(dated, None)
-    if first is not None:
-        above = rows[: rows.index(first)]
-        # Directly above the first month stands the header, unless it is no row of this table.
-        if above and len(_without_surplus(above[-1], 1).cells) == 1 < width:
-            return len(above)
-        return len(above) - 1 if len(above) > 1 and _is_header(rows[len(above) - 1 :], set()) else 0
-    return len(narrow) if 0 < len(narrow) < len(rows) and len(narrow[0].cells) < width else 0
+    if first is None:  # The reason that there are no dates may be that the header is farther below.
+        first = next((index for index, row in enumerate(rows) if len(row.cells) == width), 0)
+        return first if len(rows[0].cells) < width else 0
+    if first == 0 or is_narrow(rows[first - 1]):
+        return first
+    return first - 1 if _is_header(rows[first - 1 :], set()) else 0
 
 
 def _has_names(cells: list[str], names_wanted: set[str]) -> bool:
@@ -254,14 +257,8 @@ def _is_header(rows: list[Row], names_wanted: set[str]) -> bool:
     if cells in (counted[:-1], counted[1:], ["", *counted[:-2]]):
         return True
     column = _dated_column(rows[1:])
-    if column is not None and column < len(cells) and _is_written_like_a_date(cells[column], rows[1:], column):
-        return False
+    if column is not None and column < len(cells):
+        dates = {row.cells[column] for row in rows[1:_SNIFFED_ROWS] if column < len(row.cells)}
+        if resembles(cells[column], filter(certainty, dates)):
+            return False
     return not any(is_number(cell) and not re.fullmatch("(?:19|20)[0-9]{2}", cell) for cell in cells)
-
-
-def _is_written_like_a_date(cell: str, rows: list[Row], column: int) -> bool:
-    def shape(text: str) -> str:
-        return re.sub(r"[^\W\d_]+", "a", re.sub("[0-9]+", "9", text))
-
-    others = {shape(row.cells[column]) for row in rows[:_SNIFFED_ROWS] if column < len(row.cells)}
-    return cell[:1].isdigit() or ("9" in shape(cell) and shape(cell) in others)

@@ -11,7 +11,7 @@ import babel
 import babel.dates
 import babel.localedata
 
-__all__ = ["NamedDate", "has_month_name", "named_dates", "tokens"]
+__all__ = ["NamedDate", "has_month_name", "named_dates", "speaks_of_a_month", "tokens"]
 
 _SHORTEST_PREFIX = 3
 # Excel's own German abbreviation, which CLDR does not have.
@@ -67,6 +67,11 @@ def has_month_name(cell: Tokens) -> bool:
     return False
 
 
+def speaks_of_a_month(cell: Tokens) -> bool:
+    """Whether some of the tokens are the name of a month in some language."""
+    return any(cell[start:stop] in _all_names()[0] for start, stop in _spans(len(cell)))
+
+
 def named_dates(cells: list[Tokens], loosely: bool) -> Iterator[tuple[str, list[set[NamedDate]]]]:
     """Yield, for each language that knows one of the cells, its name in English and what each cell can be in it.
 
@@ -76,9 +81,9 @@ def named_dates(cells: list[Tokens], loosely: bool) -> Iterator[tuple[str, list[
     """
     words = {token for cell in cells for token in cell}
     for language in _languages():
-        names = language.exact if not loosely else {**language.loose, **language.exact}
+        names = {**language.loose, **language.exact} if loosely else language.exact
         # Most languages have no word in common with the column.
-        if any(set(name) <= words for name in names):
+        if not words.isdisjoint(token for name in names for token in name if not token.isdecimal()):
             readings = [language.read(cell, names) for cell in cells]
             if any(readings):
                 yield language.name, readings
