@@ -8,7 +8,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rnn_tutorial.data import csv_encoding
@@ -109,9 +109,13 @@ def _with_header(file: str, encoding: str, delimiter: str, rows: list[Row], name
 def wrong_width(table: Table, row: Row) -> ValueError:
     """Return the error with which a row of too many or too few cells is refused."""
     found = f"{len(row.cells)} cell{'s' * (len(row.cells) != 1)}, {listed(row.cells[:4])}"
-    below = table.rows[table.rows.index(row) :]
-    undated = [other.line for other in itertools.takewhile(lambda other: not any(map(certainty, other.cells)), below)]
-    hint = f"; {deletion(undated)}" if undated else ""
+
+    def undated(rows: Iterable[Row]) -> list[int]:
+        return [row.line for row in itertools.takewhile(lambda row: not any(map(certainty, row.cells)), rows)]
+
+    position = table.rows.index(row)
+    lines = undated(reversed(table.rows[: position + 1]))[:0:-1] + undated(table.rows[position:])
+    hint = f"; {deletion(lines)}" if row.line in lines else ""
     return refusal(table.file, row.line, f"found {found}", f"{len(table.names)} as in row {table.first_line}{hint}")
 
 
@@ -131,11 +135,11 @@ def _read_bytes(path: str | os.PathLike[str]) -> tuple[str, bytes]:
     except ValueError:  # a NUL character
         raise ValueError(f"path must be the path of a CSV file, received {path!r}") from None
     if max(size, len(data)) > _LARGEST_FILE:
-        found = f"is larger than {_LARGEST_FILE // 2**20} MB" + (f" ({size / 2**20:.0f} MB)" if size else "")
+        found = f"the file is larger than {_LARGEST_FILE // 2**20} MB" + (f" ({size / 2**20:.0f} MB)" if size else "")
         raise refusal(file, None, found, f"{_FILE_FORM}, which is much smaller")
-    lines = data.count(b"\n")
+    lines = max(data.count(b"\n"), data.count(b"\r"))
     if lines > _MOST_LINES:
-        raise refusal(file, None, f"has {lines} lines", f"{_FILE_FORM}, at most {_MOST_LINES}")
+        raise refusal(file, None, f"the file has {lines} lines", f"at most {_MOST_LINES}, one row per month")
     return file, data
 
 
@@ -226,7 +230,7 @@ def _rows_above(rows: list[Row]) -> int:
     width = collections.Counter(len(row.cells) for row in rows[:_SNIFFED_ROWS]).most_common(1)[0][0]
 
     def is_narrow(row: Row) -> bool:
-        return len(_without_surplus(row, 1).cells) == 1 < width
+        return len(row.cells) == 1 < width
 
     first = next(dated, None)
     if first is None:  # The reason that there are no dates may be that the header is farther below.
