@@ -222,7 +222,7 @@ def _year(digits: str) -> int:
 
 
 _ORDERS: tuple[tuple[str, Callable[[str], _Date | None]], ...] = (
-    ("month/year", _month_and_year),
+    ("month and year", _month_and_year),
     ("day/month/year", _ordered("day", "month", "year")),
     ("month/day/year", _ordered("month", "day", "year")),
     ("year/month/day", _ordered("year", "month", "day")),
@@ -259,7 +259,7 @@ def read_months(column: Column) -> tuple[list[int], str | None]:
     for other in others:
         _check_agreement(column, chosen, other)
     _check_times(column, chosen)
-    return list(chosen.months()), chosen.name
+    return list(chosen.months()), f"dates as {chosen.name}" if "/" in chosen.name else None
 
 
 def _readings(dates: list[str | None]) -> Iterator[_Reading]:

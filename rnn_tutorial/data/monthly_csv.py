@@ -24,6 +24,7 @@ __all__ = ["Reading", "read", "read_csv"]
 
 # Fewer observations than this beyond the horizon leave no windows to both train and validate on.
 _OBSERVATIONS_BEYOND_HORIZON = 8
+_MONTHS_OF_A_YEAR = 6  # different ones, so that a column of small numbers is one of months
 _MONTHS_NAMED = 3  # a gap can be centuries long; its first months are enough to find it
 
 
@@ -208,8 +209,8 @@ def _year_and_month(table: Table, taken: int | None, wanted: int | None = None) 
         if all(second - first == 1 for first, second in itertools.pairwise(read_as)):
             key = tuple(read_as)
             found[key] = (*found.get(key, (year,)), month)
-        else:
-            found.setdefault((), (year, month))  # calendar and rows are checked later
+        elif len(set(read_as)) == len(read_as) and len({month % 12 for month in read_as}) >= _MONTHS_OF_A_YEAR:
+            found.setdefault((), (year, month))  # what is missing is told later
     surest = found.get(max(found, key=len)) if found else None
     if len([key for key in found if key]) > 1 or surest is None:
         return ()
