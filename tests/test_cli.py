@@ -600,10 +600,14 @@ def test_a_forecast_that_is_no_number_is_not_written(capsys, monkeypatch, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["latin.csv"], "Read 12 months of 'Umsätze', 2024-01 to 2024-12 (encoding cp1252; dates as day/month/year)."),
+        (
+            ["latin.csv"],
+            "Read 12 months of 'Umsätze', 2024-01 to 2024-12 "
+            "(encoding cp1252, --encoding names another; dates as day/month/year).",
+        ),
         (
             ["latin.csv", "--encoding", "cp1250"],
-            "Read 12 months of 'Umsätze', 2024-01 to 2024-12 (encoding cp1250; dates as day/month/year).",
+            "Read 12 months of 'Umsätze', 2024-01 to 2024-12 (dates as day/month/year).",
         ),
         (
             ["quoted.csv"],

@@ -186,6 +186,7 @@ def test_words_that_a_language_puts_between_month_and_year(tmp_path, locale, ske
         ),
         ([f"{name}-01" for name in ENGLISH], ["2001-01", "without its year"]),
         ([f"01-{name}" for name in ENGLISH], ["2001-01", "without its year"]),
+        ([f"19-{name}" for name in ENGLISH], ["2019-01", "without its year"]),
         ([f"{month:02d}/01" for month in range(1, 13)], ["2001-01", "without its year"]),
     ],
 )
@@ -232,6 +233,9 @@ def test_summer_time_moves_only_some_months(tmp_path):
         ("FY2019", "is not a date"),
         ("2019M13", "no month of the calendar"),
         ("Q1 2019", "is not a date"),
+        ("31年4月", "is not a date"),
+        ("平成31年4月", "is not a date"),
+        ("108年4月", "is not a date"),
         ("", "is missing"),
     ],
 )

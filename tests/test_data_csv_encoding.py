@@ -53,7 +53,9 @@ def test_an_encoding_that_is_given_decides(tmp_path, encoding, header):
     assert reading.series.name == header.partition(",")[2]
 
 
-@pytest.mark.parametrize(("encoding", "note"), [("gb18030", ("encoding gb18030",)), ("utf-8", ()), ("utf-16", ())])
+@pytest.mark.parametrize(
+    ("encoding", "note"), [("gb18030", ("encoding gb18030, --encoding names another",)), ("utf-8", ()), ("utf-16", ())]
+)
 def test_an_encoding_that_is_found_out_is_noted(tmp_path, encoding, note):
     assert monthly_csv.read(write(tmp_path, "月份,销售额", encoding)).notes == note
 
@@ -81,3 +83,12 @@ def test_any_bytes_in_a_header_leave_months_and_numbers_as_they_are(tmp_path, fi
     except csv_encoding.EncodingError:
         return
     assert text.splitlines()[1:] == path.read_bytes().decode("latin-1").splitlines()[1:]
+
+
+def test_months_in_an_encoding_that_is_taken_for_another_are_refused_with_its_name(tmp_path):
+    months = ["sty", "lut", "mar", "kwi", "maj", "cze", "lip", "sie", "wrz", "paź", "lis", "gru"]
+    path = tmp_path / "shop.csv"
+    path.write_bytes("\n".join(["data;suma", *(f"{month}.19;5,5" for month in months)]).encode("cp1250"))
+    with pytest.raises(ValueError, match=r"row 11: .*--encoding names another\)$"):
+        sales.read_csv(path)
+    assert len(sales.read_csv(path, encoding="cp1250")) == 12

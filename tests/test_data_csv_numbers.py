@@ -106,6 +106,10 @@ def test_a_mark_that_every_row_leaves_open_in_a_semicolon_file_is_refused(tmp_pa
     assert "--decimal" in message
 
 
+def test_small_whole_numbers_beside_such_a_mark_do_not_decide(tmp_path):
+    assert "'1,300' in column 'sales' can be 1300 or 1.3" in refusal(tmp_path, ["1,300", "2", "1,875"])
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize(
     ("cell", "decimal", "expected"),

@@ -107,6 +107,11 @@ def test_units_in_a_second_header_are_named(tmp_path):
     assert "'month', 'sales' stands above the header" in message
 
 
+@pytest.mark.parametrize("name", ["2019年以来的月份", "Month (from Jan 2019)", "1st of the month", "Date 2019"])
+def test_a_name_with_digits_is_a_name(tmp_path, name):
+    assert read(tmp_path, [f"{name},sales", *ROWS]).tolist() == VALUES
+
+
 # Which columns
 
 

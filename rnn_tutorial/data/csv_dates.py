@@ -25,7 +25,7 @@ _ZONE = r"(?:Z|[A-Z]{3,4}|(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?)(?:\[[\w/+-]
 _TIME = re.compile(
     r"(?P<date>.*?[0-9日号])(?:T|,? +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])"
     r"(?::(?P<second>[0-5][0-9])(?:[.,][0-9]+)?)?"
-    rf"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?{_ZONE})?"
+    rf"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?P<zone>{_ZONE}))?"
 )
 # The farthest that a clock on Earth is from another's date: 14 hours, on the islands of Kiribati.
 _LARGEST_OFFSET = 14 * 60
@@ -113,11 +113,13 @@ def resembles(cell: str, dates: Iterable[str]) -> bool:
     """Whether a cell that is no date is written like those that are: a misspelt date, and not the name of a column."""
     if not re.search("[0-9]", cell):
         return False
-    return (
-        cell[0].isdecimal()
-        or any(_shape(cell) == _shape(date) for date in dates)
-        or month_names.speaks_of_a_month(month_names.tokens(cell))
-    )
+    # Digits, and the letters that are typed in their place.
+    if re.fullmatch("[0-9][-0-9/.: oOlISsBZzTMm年月日号份]*", cell) or any(
+        _shape(cell) == _shape(date) for date in dates
+    ):
+        return True
+    tokens = month_names.tokens(cell)
+    return len(tokens) <= 3 and month_names.speaks_of_a_month(tokens)
 
 
 def _shape(cell: str) -> str:
@@ -127,7 +129,7 @@ def _shape(cell: str) -> str:
 def _has_name(date: str) -> bool:
     tokens = month_names.tokens(date)
     # The names are loaded only for what has both words and a number.
-    return 2 <= len(tokens) <= 7 and len(set(map(str.isdecimal, tokens))) == 2 and month_names.has_month_name(tokens)
+    return 2 <= len(tokens) <= 12 and len(set(map(str.isdecimal, tokens))) == 2 and month_names.has_month_name(tokens)
 
 
 def _time(cell: str) -> re.Match[str] | None:
@@ -139,11 +141,13 @@ def _time(cell: str) -> re.Match[str] | None:
 
 
 def _without_time(cell: str) -> str | None:
-    """Return the date of a cell, spaces around separators left out, or None where the time is none of a day."""
+    """Return the date of a cell, spaces around separators left out, or None where year or time cannot be read."""
     match = _time(cell)
     if match is None and re.search("[0-9]:[0-9]", cell) and not re.fullmatch(r"[0-9]{4}:[0-9]{2}", cell):
         return None
     date = cell if match is None else match["date"]
+    if re.search("(?<![0-9])[0-9]{1,3} ?年", date):
+        return None  # of an emperor, or of the Republic of China
     date = re.sub(r"(?<=[0-9]) *([-/.]) *(?=[0-9])", r"\1", date)
     date = re.sub(r"(?<=[0-9])(?: ?[гр])?\.$", "", date)  # 31. 1. 2019. and, in Cyrillic, 01.2019 г.
     # A time belongs to a day.
@@ -353,12 +357,19 @@ def _check_lost_zeros(column: Column, reading: _Reading) -> None:
 
 
 def _check_years(column: Column, readings: list[_Reading]) -> None:
-    """Refuse Jan-01, Feb-01, ...: the first day of months without a year, or months of the year 2001."""
-    if not all(re.fullmatch(r"01\D.*|.*\D01", cell) for cell in column.cells):
+    """Refuse 19-Jan, 19-Feb, ... and Jan-01, Feb-01, ...: months of one year, or one day of months without a year.
+
+    Jan-19, Feb-19, ... are months of one year: of all days, only the first is written so.
+    """
+    first = {cell[: len(cell) - len(cell.lstrip("0123456789"))] for cell in column.cells}
+    last = {cell[len(cell.rstrip("0123456789")) :] for cell in column.cells}
+    is_named = any(map(str.isalpha, "".join(column.cells)))
+    is_day = len(first) == 1 and min(first) in [f"{day:02d}" for day in range(1, 32)]
+    if {"01"} not in (first, last) and not (is_named and is_day):
         return
     for reading in readings:
-        if all(date is not None and date.day is None and date.year == 2001 for date in reading.dates):
-            found = f"{column.cell(0)} can be {reading.shows(0)} or the first day of a month without its year"
+        if all(date is not None and date.day is None for date in reading.dates) and len(set(reading.months())) > 1:
+            found = f"{column.cell(0)} can be {reading.shows(0)} or a day of a month without its year"
             raise column.refusal(0, found, "dates with all digits of the year, such as 2024-01")
 
 
@@ -371,6 +382,8 @@ def _check_times(column: Column, reading: _Reading) -> None:
         hour = int(time["hour"]) if time["half"] is None else int(time["hour"]) % 12 + 12 * (time["half"] in "Pp")
         minutes, on_the_second = 60 * hour + int(time["minute"]), not int(time["second"] or 0)
         other = date.ordinal
+        if minutes == 12 * 60 and on_the_second and time["zone"] is None:
+            continue  # noon, where programs put what has a day and no hour
         # Zones differ by quarters of an hour.
         if date.day == date.last_day and minutes >= 24 * 60 - _LARGEST_OFFSET and minutes % 15 == 0 and on_the_second:
             other = date.ordinal + 1

@@ -67,8 +67,8 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str]:
     encoding = encoding or _utf_16_without_mark(data)
     try:
         return _checked(data.decode(encoding or "utf-8").removeprefix("\ufeff"), data), encoding or "utf-8"
-    except UnicodeDecodeError as error:
-        start = error.start
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)  # some encodings do not say where
     if encoding is None:
         readings = [(candidate, text) for candidate in _OTHERS if (text := _attempt(data, candidate)) is not None]
         readings.sort(key=lambda reading: not _OTHERS[reading[0]](reading[1]))  # plausible ones first

@@ -170,7 +170,6 @@ def _decimal_mark(column: Column, texts: list[str], delimiter: str) -> tuple[str
     evidence: dict[str, int] = {}  # the first cell that can only have this mark
     doubtful: dict[str, int] = {}  # the first cell with this mark before its last three digits
     whole = None  # the first cell with three digits or more and no mark
-    clear = False  # whether a cell means the same under either mark
     for index, text in enumerate(texts):
         point, comma = _number(text, "."), _number(text, ",")
         if point is not None and comma is None:
@@ -179,10 +178,8 @@ def _decimal_mark(column: Column, texts: list[str], delimiter: str) -> tuple[str
             evidence.setdefault(",", index)
         elif point != comma:
             doubtful.setdefault("." if "." in text else ",", index)
-        elif point is not None:
-            clear = True
-            if whole is None and re.fullmatch("[+-]?[0-9]{3,}", text):
-                whole = index
+        elif re.fullmatch("[+-]?[0-9]{3,}", text):
+            whole = index if whole is None else whole
     if len(evidence) == 2:
         found = f"{column.place} {column.contrast(*evidence.values())} have different decimal marks"
         raise column.refusal(None, found, "one for all rows")
@@ -197,8 +194,8 @@ def _decimal_mark(column: Column, texts: list[str], delimiter: str) -> tuple[str
         raise column.refusal(None, found, expected)
     ((mark, index),) = doubtful.items()
     with_point, with_comma = (f"{_number(texts[index], decimal):.10g}" for decimal in (".", ","))
-    # Where a semicolon stands between cells, the comma usually marks decimals.
-    if delimiter == ";" and not clear:
+    # Where a semicolon stands between cells, the comma usually marks decimals; whole hundreds speak against it.
+    if delimiter == ";" and whole is None:
         raise column.refusal(index, f"{column.cell(index)} can be {with_point} or {with_comma}", named)
     name, kind = ("point", "decimals") if mark == "." else ("comma", "thousands")
     cell = shown(column.cells[index])

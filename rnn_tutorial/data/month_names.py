@@ -11,12 +11,15 @@ import babel
 import babel.dates
 import babel.localedata
 
+from rnn_tutorial.data.csv_text import clean
+
 __all__ = ["NamedDate", "has_month_name", "named_dates", "speaks_of_a_month", "tokens"]
 
 _SHORTEST_PREFIX = 3
+_LONGEST_NAME = 7  # words
 # Excel's own German abbreviation, which CLDR does not have.
 _MORE = {"de": {"mrz": 3}}
-_WORD = r"[^\d\s.,\-/'’_()·:]+"
+_WORD = r"[^\d\s.,\-/'_()·:]+"
 
 Tokens = tuple[str, ...]
 
@@ -53,7 +56,7 @@ class _Language:
 
 def tokens(text: str) -> Tokens:
     """Return words and numbers, small, without what separates them."""
-    return tuple(re.findall(rf"\d+|{_WORD}", unicodedata.normalize("NFC", text).casefold()))
+    return tuple(re.findall(rf"\d+|{_WORD}", unicodedata.normalize("NFC", clean(text)).casefold()))
 
 
 def has_month_name(cell: Tokens) -> bool:
@@ -91,7 +94,7 @@ def named_dates(cells: list[Tokens], loosely: bool) -> Iterator[tuple[str, list[
 
 def _spans(length: int) -> Iterator[tuple[int, int]]:
     for start in range(length):
-        for stop in range(start + 1, min(length, start + 4) + 1):
+        for stop in range(start + 1, min(length, start + _LONGEST_NAME) + 1):
             yield start, stop
 
 

@@ -93,6 +93,17 @@ def read(
     csv_encoding.check_encoding(encoding)
     csv_numbers.check_decimal(decimal)
     table = read_table(path, encoding, {wanted for wanted in (date, value) if isinstance(wanted, str)})
+    if encoding is not None or table.encoding.startswith("utf"):
+        return _read(table, date, value, horizon, decimal)
+    guess = f"encoding {table.encoding}, --encoding names another"
+    try:
+        reading = _read(table, date, value, horizon, decimal)
+    except ValueError as error:  # names of months and columns depend on the encoding
+        raise ValueError(f"{error} ({guess})") from None
+    return Reading(reading.series, (guess, *reading.notes))
+
+
+def _read(table: Table, date: str | int | None, value: str | int | None, horizon: int, decimal: str | None) -> Reading:
     date_columns, value_column = _find_columns(table, date, value)
     for row in table.rows:
         if max(*date_columns, value_column) >= len(row.cells):
@@ -119,8 +130,7 @@ def read(
         index=pd.period_range(start, periods=len(observations), freq="M"),
         name=table.names[value_column],
     )
-    encoding_note = None if table.encoding.startswith("utf") else f"encoding {table.encoding}"
-    return Reading(series, tuple(note for note in (encoding_note, date_note, value_note) if note))
+    return Reading(series, tuple(note for note in (date_note, value_note) if note))
 
 
 def _check_column_argument(argument: str, wanted: Any) -> None:
