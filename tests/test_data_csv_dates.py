@@ -316,3 +316,15 @@ def test_a_gap_between_year_and_month(tmp_path):
     rows = [f"{d.year},{d.month},5.5" for d in months_from(2018, 8) if d.month != 11]
     with pytest.raises(ValueError, match="3 months missing between 2018-08 and 2021-01: 2018-11"):
         two_columns(tmp_path, rows, "Year,Month,sales")
+
+
+def test_year_and_month_without_a_header(tmp_path):
+    dates = months_from(2018, 8)
+    first, *rows = [f"{date.year},{date.month},{100 + index}" for index, date in enumerate(dates)]
+    assert_months(two_columns(tmp_path, rows, first), dates)
+
+
+def test_a_table_with_a_row_per_year_is_no_column_of_months(tmp_path):
+    rows = [f"{year},1,5,7" for year in range(2001, 2013)]
+    with pytest.raises(ValueError, match="no date column"):
+        two_columns(tmp_path, rows, "Year,Jan,Feb,Mar")

@@ -144,6 +144,7 @@ def test_decimal_of_a_wrong_kind(tmp_path, decimal):
         (["1,300"], ",", "the comma marks thousands: '1,300' is 1300, and 1.3 with --decimal ,"),
         (["1,300"], "\t", "the comma marks thousands: '1,300' is 1300, and 1.3 with --decimal ,"),
         (["12.300"], ",", "the point marks decimals: '12.300' is 12.3, and 12300 with --decimal ,"),
+        (["(50.5)", "60"], ",", "'(50.5)' is -50.5"),
         (["950", "1,300"], ";", "the comma marks thousands: '1,300' is 1300, and 1.3 with --decimal ,"),
     ],
 )

@@ -7,6 +7,7 @@ months, the column is refused, and both are shown.
 
 import calendar
 import dataclasses
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,8 @@ _TIME = re.compile(
 # The farthest that a clock on Earth is from another's date: 14 hours, on the islands of Kiribati.
 _LARGEST_OFFSET = 14 * 60
 
+_NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+")
+_NUMBER_OR_DATE = re.compile(r"[0-9]{6}|[0-9]{8}|[0-9]{4}\.[0-9]{1,2}|[0-9]{1,2}\.[0-9]{4}")  # 201901, 2019.1, 1.2019
 _CHINESE_DIGITS = {
     "〇": "0",
     "零": "0",
@@ -89,19 +92,23 @@ def month_text(count: int) -> str:
 # One cell
 
 
+@functools.lru_cache(maxsize=2**16)
 def certainty(cell: str) -> int:
     """Return how surely a cell is a date: 3 if the year comes first, 2 in other forms, 1 if it may be a number."""
-    if not cell or len(cell) > 60:
+    # Most cells of a wide table are words or numbers.
+    if len(cell) > 60 or not re.search(r"[\d年]", cell):
+        return 0
+    if _NUMBER.fullmatch(cell) and not _NUMBER_OR_DATE.fullmatch(cell):
         return 0
     date = _without_time(cell)
     if date is None:
         return 0
     parsed = _year_first(date)
     if parsed is not None:
-        if re.fullmatch(r"[0-9]{4}\.[0-9]{1,2}", date):  # like 1234.5
+        if _NUMBER_OR_DATE.fullmatch(date):
             return int(1900 <= parsed.year < 2100 and parsed.is_in_calendar)
         return 3
-    if re.fullmatch(r"[0-9]{6}|[0-9]{8}|[0-9]{1,2}\.[0-9]{4}", date):
+    if _NUMBER_OR_DATE.fullmatch(date):
         found = _digits_alone(date) or _month_and_year(date)
         return int(found is not None and 1900 <= found.year < 2100 and found.is_in_calendar)
     if any(parts is not None and parts.is_in_calendar for parts in (order(date) for _, order in _ORDERS)):

@@ -53,8 +53,8 @@ def is_number(cell: str) -> bool:
     return any(_number(amount.text, mark) is not None for mark in _NUMBER)
 
 
-def read_numbers(column: Column, delimiter: str, decimal: str | None = None) -> tuple[list[float], str | None]:
-    """Return the numbers of a column, and what was taken for granted about its marks.
+def read_numbers(column: Column, delimiter: str, decimal: str | None = None) -> tuple[list[float], list[str]]:
+    """Return the numbers of a column, and notes on what was taken for granted.
 
     Args:
         column: its cells.
@@ -78,7 +78,9 @@ def read_numbers(column: Column, delimiter: str, decimal: str | None = None) -> 
         if not np.isfinite(number):
             raise column.refusal(index, f"{column.cell(index)} is infinite", "a finite number")
         numbers.append(-number if amount.parentheses else number)
-    return numbers, note
+    negative = next((index for index, amount in enumerate(amounts) if amount.parentheses), None)
+    notes = [] if negative is None else [f"{shown(column.cells[negative])} is {numbers[negative]:.10g}"]
+    return numbers, [*notes, *([note] if note else [])]
 
 
 # One cell

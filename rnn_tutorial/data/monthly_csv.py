@@ -109,7 +109,7 @@ def _read(table: Table, date: str | int | None, value: str | int | None, horizon
         if max(*date_columns, value_column) >= len(row.cells):
             raise wrong_width(table, row)
     months, date_note = read_months(_date_cells(table, date_columns))
-    values, value_note = read_numbers(table.column(value_column), table.delimiter, decimal)
+    values, notes = read_numbers(table.column(value_column), table.delimiter, decimal)
     observations = sorted(
         _Observation(month, index, number) for index, (month, number) in enumerate(zip(months, values, strict=True))
     )
@@ -130,7 +130,7 @@ def _read(table: Table, date: str | int | None, value: str | int | None, horizon
         index=pd.period_range(start, periods=len(observations), freq="M"),
         name=table.names[value_column],
     )
-    return Reading(series, tuple(note for note in (date_note, value_note) if note))
+    return Reading(series, (*([date_note] if date_note else []), *notes))
 
 
 def _check_column_argument(argument: str, wanted: Any) -> None:
@@ -328,7 +328,7 @@ def _check_one_series(table: Table, observations: list[_Observation], used: set[
     Texts that come again and again, like seasons and remarks, divide nothing, and those that follow the calendar
     only name it.
     """
-    for index in set(range(len(table.names))) - used:
+    for index in sorted(set(range(len(table.names))) - used):
         cells = table.column(index).cells
         if not all(cells) or 2 * sum(map(is_number, cells)) >= len(cells) or any(map(certainty, cells)):
             continue
