@@ -148,6 +148,8 @@ def _add_forecast_arguments(parser):
     _add_training(parser, "epochs of training at most", _FORECAST_EPOCHS)
     parser.add_argument("--date", metavar="COL", help="column of the months, its name or position (default: found)")
     parser.add_argument("--value", metavar="COL", help="column of the numbers, its name or position (default: found)")
+    parser.add_argument("--encoding", metavar="NAME", help="encoding of the file, such as cp1252 (default: found)")
+    parser.add_argument("--decimal", choices=(".", ","), help="decimal mark of the numbers (default: found)")
     parser.add_argument(
         "--output",
         metavar="DIR",
@@ -293,15 +295,18 @@ def _forecast(arguments):
     import numpy as np
 
     from rnn_tutorial import forecasting
-    from rnn_tutorial.data import sales
+    from rnn_tutorial.data import monthly_csv, sales
 
     horizon = arguments.horizon
     with _user_input():
-        series = sales.read_csv(arguments.file, arguments.date, arguments.value, horizon)
+        reading = monthly_csv.read(
+            arguments.file, arguments.date, arguments.value, horizon, arguments.encoding, arguments.decimal
+        )
+        series = reading.series
         window = _window(len(series), arguments.window, horizon)
         outputs = forecasting.choose_outputs(len(series), window, horizon)
         x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
-    _tell_plan(series, arguments.window, window, outputs, horizon)
+    _tell_plan(reading, arguments.window, window, outputs, horizon)
     with _claimed(arguments.output) as folder:
         quiet.start_keras()
         from rnn_tutorial import callbacks
@@ -338,11 +343,14 @@ def _forecast(arguments):
     return 0
 
 
-def _tell_plan(series, asked, window, outputs, horizon):
+def _tell_plan(reading, asked, window, outputs, horizon):
     """Say what was read and how it will be forecast, before that takes its time."""
     from rnn_tutorial import forecasting
 
-    print(f"Read {len(series)} months of {series.name!r}, {_month(series.index[0])} to {_month(series.index[-1])}.")
+    series = reading.series
+    notes = f" ({'; '.join(reading.notes)})" if reading.notes else ""
+    first, last = _month(series.index[0]), _month(series.index[-1])
+    print(f"Read {len(series)} months of {series.name!r}, {first} to {last}{notes}.")
     if series.nunique() == 1:
         print("All months are the same; the forecast is the same, too, and the network learns nothing from them.")
     if forecasting.is_seasonal(len(series), window):
@@ -393,7 +401,9 @@ def _claimed(asked):
         reason = "it is a file" if is_file else getattr(error, "strerror", None) or error
         raise _WrongInputError(f"--output {asked}: nothing can be written there ({reason})") from error
     if folder != asked:
-        print(f"{asked} holds results already; these go to {folder}", flush=True)
+        done = any(os.path.lexists(asked / name) for name in _FORECAST_FILES)
+        held = "results already" if done else "a run without results, interrupted or still going on"
+        print(f"{asked} holds {held}; these go to {folder}", flush=True)
     try:
         yield folder
     except BaseException:

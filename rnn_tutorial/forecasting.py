@@ -564,7 +564,7 @@ def interval(series, predicted, coverage=0.8, **arguments):
     asked from every month until the next one is trained, with the months up to there. For each month ahead that gives
     up to 36 errors, and the end is as far from the forecast as `coverage` of them were at most (the k-th smallest of n,
     k = coverage * (n + 1) rounded up: split conformal prediction, Lei et al. 2018), and never nearer than for the month
-    before it. With `takes_logarithm` the errors are ratios.
+    before it. With `takes_logarithm` the errors are ratios. The interval of a series that was never negative ends at 0.
 
     The interval promises what the past was like: neighbouring origins see much the same errors, so that they are worth
     fewer than they are, and nothing in it knows of a break to come.
@@ -609,7 +609,10 @@ def interval(series, predicted, coverage=0.8, **arguments):
     reach = np.maximum.accumulate(np.sort(errors, axis=0)[place])  # (horizon,)
     if log:
         return predicted * np.exp(-reach), predicted * np.exp(reach)
-    return predicted - reach, predicted + reach
+    lower, upper = predicted - reach, predicted + reach
+    if series.min() >= 0:  # Sales that were never negative will not be.
+        return lower.clip(lower=0), upper.clip(lower=0)
+    return lower, upper
 
 
 def mae(actual, predicted):

@@ -137,6 +137,7 @@ def test_version(capsys):
         (["forecast", "x.csv", "--horizon", "three"], "at least 1, received 'three'"),
         (["forecast", "x.csv", "--epochs", "-3"], "at least 1, received '-3'"),
         (["forecast", "x.csv", "--window", "1"], "at least 2, received '1'"),
+        (["forecast", "x.csv", "--decimal", ";"], "invalid choice: ';'"),
         (["board", "--port", "65536"], "from 0 to 65535, received '65536'"),
     ],
 )
@@ -517,6 +518,7 @@ def test_a_terminal_gets_one_bar(capsys, monkeypatch, tmp_path):
         (["shop.csv", "--value", "9"], "there is no column value='9'"),
         (["shop.csv", "--window", "11"], "--window 11 is too long for 12 months; the longest that works is 10"),
         (["huge.csv"], "finite float32"),
+        (["shop.csv", "--encoding", "utf-9"], "encoding must be the name of a text encoding"),
         (["years.csv", "--horizon", "13"], "20 observations; expected at least 21"),
         (["shop.csv", "--output", "shop.csv"], "--output shop.csv: nothing can be written there (it is a file)"),
         (["shop.csv", "--output", "shop.csv/below"], "--output shop.csv/below: nothing can be written there"),
@@ -593,6 +595,64 @@ def test_a_forecast_that_is_no_number_is_not_written(capsys, monkeypatch, tmp_pa
     assert cli.main(["forecast", str(file), "--output", str(tmp_path / "out")]) == 1
     assert "not a finite number" in one_error(capsys)
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["latin.csv"],
+            "Read 12 months of 'Umsätze', 2024-01 to 2024-12 "
+            "(encoding cp1252, --encoding names another; dates as day/month/year).",
+        ),
+        (
+            ["latin.csv", "--encoding", "cp1250"],
+            "Read 12 months of 'Umsätze', 2024-01 to 2024-12 (dates as day/month/year).",
+        ),
+        (
+            ["quoted.csv"],
+            "Read 12 months of 'sales', 2024-01 to 2024-12 "
+            "(the comma marks thousands: '1,100' is 1100, and 1.1 with --decimal ,).",
+        ),
+        (["quoted.csv", "--decimal", ","], "Read 12 months of 'sales', 2024-01 to 2024-12."),
+    ],
+)
+def test_how_a_file_was_read_is_said(capsys, monkeypatch, tmp_path, arguments, said):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quiet, "start_keras", stop)
+    months = range(1, 13)
+    (tmp_path / "latin.csv").write_bytes(
+        "\n".join(["Monat;Umsätze", *(f"01.{month:02d}.2024;{month},5" for month in months)]).encode("cp1252")
+    )
+    (tmp_path / "quoted.csv").write_text(
+        "\n".join(["month,sales", *(f'2024-{month:02d},"1,{100 * month % 1000:03d}"' for month in months)])
+    )
+    assert cli.main(["forecast", *arguments]) == 1  # interrupted
+    assert capsys.readouterr().out.splitlines()[0] == said
+
+
+def test_an_interrupted_run_is_not_called_results(capsys, monkeypatch, tmp_path):
+    from rnn_tutorial import forecasting
+
+    def interrupted(*arguments, **named):
+        (tmp_path / "out" / "run" / "events").write_text("half a training")
+        raise KeyboardInterrupt
+
+    file = write_csv(tmp_path / "shop.csv", 12)
+    run = ["forecast", str(file), "--epochs", "1", "--output", str(tmp_path / "out")]
+    with monkeypatch.context() as patch:
+        patch.setattr(forecasting, "train", interrupted)
+        assert cli.main(run) == 1
+    assert capsys.readouterr().err == "rnn-tutorial: error: interrupted\n"
+    assert cli.main(run) == 0
+    said = capsys.readouterr().out
+    assert "holds results" not in said
+    assert f"{tmp_path / 'out'} holds a run without results, interrupted or still going on; these go to" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run"]
+    assert {path.name for path in (tmp_path / "out_2").iterdir()} == RESULTS
 
 
 def test_epochs_by_default_are_those_of_the_library():

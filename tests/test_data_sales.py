@@ -95,7 +95,7 @@ def test_reads_back_what_pandas_writes_without_a_name(tmp_path):
     assert series.name == "0"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("header", [True, False])
 def test_delimiters_with_and_without_header(tmp_path, delimiter, header):
     path = write(tmp_path, lines([], header=f"month{delimiter}sales" if header else None, delimiter=delimiter))
@@ -294,10 +294,10 @@ def test_directory(tmp_path):
 def test_unreadable_file(tmp_path, monkeypatch):
     path = write(tmp_path, lines([]))
 
-    def denied(self):
+    def denied(self, mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(path), "read_bytes", denied)
+    monkeypatch.setattr(type(path), "open", denied)
     assert "Permission denied" in refusal(path, PermissionError)
 
 
@@ -319,10 +319,10 @@ def test_header_only(tmp_path):
 
 
 def test_undecodable_file(tmp_path):
-    content = lines([]).encode().replace(b"200", b"2\xff\xfe0")
+    content = lines([]).encode().replace(b"200", b"2\x98\x81\xff0")
     message = refusal(write(tmp_path, content))
     assert "row 4" in message
-    assert r"\xff\xfe" in message
+    assert r"\x98\x81\xff" in message
     assert "UTF-8" in message
 
 
@@ -334,10 +334,6 @@ def test_nul_bytes(tmp_path):
 
 def test_workbook(tmp_path):
     assert "row 1" in refusal(write(tmp_path, b"PK\x03\x04\x14\x00\x06\x00\x08\x00", name="shop.xlsx"))
-
-
-def test_utf_16(tmp_path):
-    assert "row 1" in refusal(write(tmp_path, lines([]), "utf-16"))
 
 
 @pytest.mark.parametrize("cell", ['"200', '"2"00'])
@@ -360,8 +356,8 @@ def test_no_date_column(tmp_path):
 
 
 def test_unknown_delimiter_is_told_by_its_row(tmp_path):
-    message = refusal(write(tmp_path, lines([], header="month|sales", delimiter="|")))
-    assert "no date column among 'month|sales' (row 2 holds '2024-01|100')" in message
+    message = refusal(write(tmp_path, lines([], header="month^sales", delimiter="^")))
+    assert "no date column among 'month^sales' (row 2 holds '2024-01^100')" in message
 
 
 @pytest.mark.parametrize("cells", [["many"] * 12, [""] * 12])

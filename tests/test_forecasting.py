@@ -714,6 +714,17 @@ def test_interval_of_logarithms_is_a_ratio(naive_network):
     assert (upper / predicted > 1.1).all()
 
 
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_interval_of_what_was_never_negative_ends_at_zero(naive_network, least):
+    values = series(np.abs(np.random.default_rng(0).normal(size=60)) * 100)
+    values.iloc[7] = least
+    predicted = forecasting.seasonal_naive(values, 12) / 10
+    lower, upper = forecasting.interval(values, predicted)
+    wide = predicted - (upper - predicted)  # as far below as above
+    assert (wide < 0).any()
+    pd.testing.assert_series_equal(lower, wide.clip(lower=0) if least == 0 else wide)
+
+
 def test_interval_covers_what_it_says(naive_network):
     inside = []
     for seed in range(60):
