@@ -179,6 +179,18 @@ def can_assign(variables, gradients):
     return not any(isinstance(gradient, jax.core.Tracer) for gradient in gradients)
 
 
+def is_of_tracing(error):
+    """Whether a train function that raised an error was being traced, and has done nothing yet.
+
+    Only TensorFlow's functions tell.
+    """
+    if backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not isinstance(error, (tf.errors.OpError, StopIteration)) and not tf.config.functions_run_eagerly()
+
+
 def is_taken_over(arrays):
     """Whether a train function has taken over any of these arrays, so that they can no longer be read."""
     return any(array.is_deleted() for array in arrays)

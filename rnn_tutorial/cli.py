@@ -627,7 +627,7 @@ def _diagnose(arguments):
             listed.append(_as_json(run_data, findings))
         else:
             _print_findings(run_data, findings)
-    if listed:
+    if arguments.json:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
     return code
 

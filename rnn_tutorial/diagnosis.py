@@ -1053,8 +1053,12 @@ def _read_file(path, part, run_data):
             for value in event.summary.value:
                 # A tag's first value says which plugin reads it.
                 about = value.metadata.plugin_data
-                if value.tag not in plugins and about.plugin_name == _PLUGIN and not _is_known(about.content):
-                    left_out[value.tag] = "is of another version of this package"
+                if value.tag not in plugins and about.plugin_name == _PLUGIN:
+                    try:
+                        if records.metadata(about.content).get("v") != _VERSION:
+                            left_out[value.tag] = "is of another version of this package"
+                    except ValueError:
+                        left_out[value.tag] = "is described by damaged metadata"
                 plugin = plugins.setdefault(value.tag, about.plugin_name or _usual_plugin(value))
                 if left_out.get(value.tag, "").startswith("is "):
                     continue
@@ -1069,15 +1073,7 @@ def _read_file(path, part, run_data):
             run_data.problems.append(
                 f"{path} holds no whole record; either nothing is written yet, or it is no event file"
             )
-    run_data.problems += [f"{_quote(tag)} {what}, which was left out" for tag, what in left_out.items()]
-
-
-def _is_known(content):
-    """Whether a tag's metadata are of the version that is read here."""
-    try:
-        return records.whole(records.metadata(content).get("v")) == _VERSION
-    except ValueError:
-        return False
+    run_data.problems += [f"{path.parent}: {_quote(tag)} {what}, which was left out" for tag, what in left_out.items()]
 
 
 def _usual_plugin(value):

@@ -12,7 +12,7 @@ from tensorboard.compat.proto import types_pb2
 
 # Of TensorBoard's types: how the bytes are read, and the field of the numbers where there are no bytes.
 _DTYPES = {
-    types_pb2.DT_HALF: ("<f2", ""),
+    types_pb2.DT_HALF: ("<f2", "half_val"),
     types_pb2.DT_FLOAT: ("<f4", "float_val"),
     types_pb2.DT_DOUBLE: ("<f8", "double_val"),
     types_pb2.DT_INT32: ("<i4", "int_val"),
@@ -43,8 +43,10 @@ def array(tensor):
     if not is_numeric(tensor):
         raise ValueError(f"tensor must hold float or int numbers, received type {tensor.dtype}")
     dtype, field = _DTYPES[tensor.dtype]
-    if tensor.tensor_content or not field:
+    if tensor.tensor_content:
         values = np.frombuffer(tensor.tensor_content, dtype)
+    elif field == "half_val":  # the bits of each, as an integer
+        values = np.array(tensor.half_val).astype("<u2").view(dtype)
     else:
         values = np.array(getattr(tensor, field), dtype)
     return _shaped(values, [dim.size for dim in tensor.tensor_shape.dim])

@@ -199,6 +199,8 @@ def look(model, x, y=None, sample_weight=None, flow=True, states=True, loss=None
     Raises:
         ValueError: As for `gradient_flow`.
     """
+    if not flow:
+        y = sample_weight = None
     x, y, sample_weight = check_probe(model, x, y, sample_weight)
     if flow:
         losses.check_known(model, y, loss)
@@ -252,7 +254,7 @@ def spectral_radius(layer):
     if len(names) * units != kernel.shape[-1]:
         return None
     place = names.index("candidate")
-    block = np.asarray(ops.convert_to_numpy(kernel), dtype="float64")[:, place * units : (place + 1) * units]
+    block = np.asarray(kernel, dtype="float64")[:, place * units : (place + 1) * units]
     if not np.isfinite(block).all():
         return math.nan
     return float(np.abs(np.linalg.eigvals(block)).max())
@@ -904,12 +906,11 @@ def _gates(use):
 
 
 def _saturation(gate, values, mask):
-    """Share of values (time, batch, units) that are saturated, of those that are not masked and not NaN."""
-    counts = ~ops.isnan(values)
-    if mask is not None:
-        counts = counts & mask[..., None]
+    """Share of values (time, batch, units) that are saturated, of those that are not masked; NaN where one is NaN."""
+    counts = ops.ones_like(values, dtype=bool) if mask is None else ops.broadcast_to(mask[..., None], ops.shape(values))
     beyond = ops.abs(values) > OPEN if gate in ("candidate", "hidden") else (values < SHUT) | (values > OPEN)
-    return ops.sum(ops.cast(beyond & counts, "float32")) / ops.sum(ops.cast(counts, "float32"))
+    share = ops.sum(ops.cast(beyond & counts, "float32")) / ops.sum(ops.cast(counts, "float32"))
+    return ops.where(ops.any(ops.isnan(values) & counts), math.nan, share)
 
 
 def _wide(array):

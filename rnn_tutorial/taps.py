@@ -348,7 +348,8 @@ class _TrainFunction:
         traced = self._traced[key]
         arguments = self._with_room(arguments, looking, model.steps_per_execution)
         if not autodiff.is_stateless() or not looking:
-            return lambda: traced.run(*arguments)
+            own = None if model.run_eagerly else self._own
+            return lambda: traced.run(recorders, own, *arguments)
         return lambda: traced.run_carrying(looking, self._own, *arguments)
 
     def _with_room(self, arguments, looking, steps):
@@ -412,17 +413,28 @@ class _Traced:
     Attributes:
         function: It, traced with `installed` or not yet traced.
         installed: An `_Installed`.
-        has_run: Whether it has done a step that carries.
+        has_run: Whether it has done a step.
     """
 
     function: Any
     installed: Any
     has_run: bool = False
 
-    def run(self, *arguments):
-        """Do a step."""
-        with self.installed:
-            return self.function(*arguments)
+    def run(self, recorders, own, *arguments):
+        """Do a step. Where tracing it fails, before anything is done, Keras' `own` function does it, unless None."""
+        is_done = False
+        try:
+            with self.installed:
+                result = self.function(*arguments)
+                is_done = True
+        except Exception as error:
+            if not is_done and (self.has_run or own is None or not autodiff.is_of_tracing(error)):
+                raise
+            for recorder in recorders:
+                recorder.problem = recorder.problem or f"{type(error).__name__}: {error}"
+            return result if is_done else own(*arguments)
+        self.has_run = True
+        return result
 
     def run_carrying(self, recorders, own, state, iterator):
         """Do a step of a stateless function, with what the recorders hold carried through it.

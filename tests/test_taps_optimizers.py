@@ -256,6 +256,8 @@ def fail(*_, **__):
         (taps._Recorder, "fill"),
         (taps._Recorder, "take"),
         (taps._Installed, "_wrap"),
+        (taps._Installed, "__enter__"),
+        (taps._Installed, "_looking_at"),
         (taps._TrainFunction, "of"),
         (taps._TrainFunction, "look_once"),
         (taps, "_before"),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from rnn_tutorial import autodiff, checks, figures, naming, quiet
 from rnn_tutorial.callbacks import runs
@@ -302,7 +303,7 @@ class _Shared:
     def weights(self, model, epoch):
         """{name: array} of all weights after this epoch, read once for all who ask."""
         if self._weights[0] != epoch:
-            arrays = {name: keras.ops.convert_to_numpy(weight) for name, weight in naming.weights(model).items()}
+            arrays = {name: np.asarray(weight) for name, weight in naming.weights(model).items()}
             self._weights = epoch, arrays
         return self._weights[1]
 
@@ -343,15 +344,16 @@ class _Shared:
             self.warn_once("logs", f"logs must be a dictionary, received {type(logs).__name__}; they are left out")
             return {}
         kept = {}
-        for name, value in (logs or {}).items():
-            if not isinstance(name, str):
-                kind = type(name).__name__
-                self.warn_once("names", f"a metric's name must be a string, received {kind}; the metric is left out")
+        given = logs or {}
+        for name, value in given.items():
+            if not isinstance(name, str) or not _is_text(name):
+                text = f"a metric's name must be text, received {ascii(name)[:100]}; the metric is left out"
+                self.warn_once("names", text)
                 continue
             try:
                 kept[name] = float(value)
             except Exception:  # Whatever another callback has put there.
-                metric = name.removeprefix("val_")
+                metric = name.removeprefix("val_") if name.removeprefix("val_") in given else name
                 text = f"metric {metric!r} is not one number an epoch; curves and scalars leave it out"
                 self.warn_once(f"metric {metric}", text)
         return kept
@@ -363,6 +365,15 @@ class _Shared:
     def drew(self, seconds):
         self._pictures += seconds
         self._last_picture = seconds
+
+
+def _is_text(name):
+    """Whether a file can hold it: a string may hold halves of characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _when_training_is_over(observer, shared):

@@ -50,7 +50,9 @@ class ProbeObserver(Observer):
         self.pictures = checks.flag("pictures", pictures)
 
     def check(self, model):
-        """See that the probe fits the model."""
+        """See that the probe fits the model; where there is nothing to look into a warning will say so."""
+        if model.built and not recurrent.layers(model):
+            return
         try:
             recurrent.check_batch(model, self._x, self._y, self._sample_weight)
             if self.needs_gradients:
@@ -136,7 +138,11 @@ class ProbeObserver(Observer):
                     f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on."
                 )
                 return looks
-            raise
+            quiet.warn(
+                f"gradient through time, states and gates are left out: {type(error).__name__}: {_in_one_line(error)}. "
+                "Everything else goes on."
+            )
+            return None
 
     def _see(self, needs):
         return recurrent.look(self.model, self._x, self._y, self._sample_weight, needs.flow, needs.states, needs.loss)

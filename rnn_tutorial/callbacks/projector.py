@@ -1,6 +1,7 @@
 """Embeddings in the Projector tab."""
 
 import keras
+import numpy as np
 
 from rnn_tutorial import naming
 from rnn_tutorial.callbacks.base import Observer
@@ -58,7 +59,7 @@ class EmbeddingProjector(Observer):
     def _write(self, when):
         with self.drawing():
             name, layer = self._find(self.model)
-            matrix = keras.ops.convert_to_numpy(layer.embeddings).astype("float32")
+            matrix = np.asarray(layer.embeddings).astype("float32")
             self.run.embedding(f"{name}{when}", matrix, self.labels)
 
     def _find(self, model):

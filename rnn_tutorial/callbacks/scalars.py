@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from rnn_tutorial import quiet
 from rnn_tutorial.callbacks.base import Observer
@@ -64,7 +65,7 @@ class Scalars(Observer):
     def _updates(self):
         """The number of updates that the optimizer has counted; None where it counts none."""
         iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
-        return None if iterations is None else int(keras.ops.convert_to_numpy(iterations))
+        return None if iterations is None else int(np.asarray(iterations))
 
     def _learning_rates(self):
         """{name: learning rate}, one for each optimizer inside of a `MultiOptimizer`."""
@@ -75,7 +76,7 @@ class Scalars(Observer):
         else:
             named = {"learning_rate": optimizer} if isinstance(optimizer, keras.optimizers.Optimizer) else {}
         try:
-            return {name: float(keras.ops.convert_to_numpy(one.learning_rate)) for name, one in named.items()}
+            return {name: float(np.asarray(one.learning_rate)) for name, one in named.items()}
         except Exception as error:  # The curves of the losses go on.
             if not self._warned:
                 self._warned = True
