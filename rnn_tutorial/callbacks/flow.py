@@ -21,7 +21,7 @@ class GradientFlow(ProbeObserver):
       as well as the last, near 0 its gradient has vanished, far above 1 it explodes.
     - `gradient_flow_picture/<layer>`: time steps across, epochs downwards, log colours.
     - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_above`: the norms as arrays (time,), NaN where a
-      step is masked, for the tab RNN.
+      step is masked, which the tags' metadata say, for the tab RNN.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
@@ -64,8 +64,8 @@ class GradientFlow(ProbeObserver):
             if norms is not None:
                 with np.errstate(over="ignore"):  # beyond float32 is infinite
                     array = norms.astype("float32")
-                tag = f"rnn/{name}/{kind}"
-                self.run.tensor(tag, array, epoch, PLUGIN, self.content(kind, name))
+                masked = np.zeros(len(array), bool) if look.mask is None else ~look.mask.any(axis=1)
+                self.run.tensor(f"rnn/{name}/{kind}", array, epoch, PLUGIN, self.content(kind, name, masked))
         ratio = _ratio(look.flow.hidden)
         if ratio is not None:
             self.run.scalar(f"gradient_flow_ratio/{name}", ratio, epoch)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from rnn_tutorial import checks, losses, naming, quiet, recurrent
+from rnn_tutorial import checks, losses, naming, quiet, records, recurrent
 from rnn_tutorial.callbacks.base import Observer
 
 # The plugin of TensorBoard that reads the arrays.
@@ -92,13 +92,27 @@ class ProbeObserver(Observer):
         """Give the pictures of one layer, {tag: figure}."""
         return {}
 
-    def content(self, kind, name):
-        """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata."""
+    def content(self, kind, name, masked):
+        """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata.
+
+        Args:
+            kind: What the tag holds, the last part of its name.
+            name: Name of the layer.
+            masked: Bool (time,), True where a step is masked.
+        """
         if (kind, name) not in self._contents:
-            layer = recurrent.layers(self.model).get(name.partition("/use_")[0])
-            cell = recurrent.cell_of(layer)
-            units = getattr(cell, "units", None)
-            about = {"v": 1, "kind": kind, "layer": name, "cell": naming.class_name(cell), "units": units}
+            layers = recurrent.layers(self.model)
+            base = name.partition("/use_")[0]
+            cell = recurrent.cell_of(layers.get(base))
+            about = {
+                "v": 1,
+                "kind": kind,
+                "layer": name,
+                "cell": naming.class_name(cell),
+                "units": getattr(cell, "units", None),
+                "place": list(layers).index(base) if base in layers else len(layers),  # in the order of the model
+                "masked": records.spans(masked),
+            }
             self._contents[kind, name] = json.dumps(about).encode()
         return self._contents[kind, name]
 

@@ -75,8 +75,10 @@ class StateHeatmaps(ProbeObserver):
         for name, look in self._looks.items():
             for kind, arrays in (("states", look.states), ("gates", look.gates)):
                 if arrays:
-                    blobs = _blobs(arrays)
-                    self.run.blobs(f"rnn/{name}/{kind}", blobs, self._epoch, PLUGIN, self.content(kind, name))
+                    time = next(iter(arrays.values())).shape[1]
+                    masked = np.zeros(time, bool) if look.mask is None else ~look.mask[:, 0]
+                    content = self.content(kind, name, masked)
+                    self.run.blobs(f"rnn/{name}/{kind}", _blobs(arrays), self._epoch, PLUGIN, content)
 
 
 def _log_spaced(count):
