@@ -32,6 +32,7 @@ _FILES = {
     "heatmap.js": "text/javascript",
     "host.js": "text/javascript",
     "layout.js": "text/javascript",
+    "missing.js": "text/javascript",
     "selection.js": "text/javascript",
     "tables.js": "text/javascript",
     "style.css": "text/css",
