@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from rnn_tutorial import checks, losses, naming, quiet, records, recurrent
+from rnn_tutorial import address, checks, losses, naming, quiet, records, recurrent
 from rnn_tutorial.callbacks.base import Observer
 
 # The plugin of TensorBoard that reads the arrays.
@@ -67,6 +67,13 @@ class ProbeObserver(Observer):
         needs.flow |= self.needs_gradients
         needs.states |= self.needs_states
         needs.loss = self.loss if needs.loss is None else needs.loss
+        if recurrent.layers(self.model):
+            self._shared.kept(ProbeObserver, "address", self._tell_address)
+
+    def _tell_address(self):
+        """Say once a run where it can be seen."""
+        quiet.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {address.tab()}")
+        return True
 
     def look(self, epoch, logs):
         """Look, write the numbers, and draw where a picture is due."""
