@@ -101,7 +101,7 @@ def unrolled_diagram(model):
     return figures.png(figures.boxes(*scene))
 
 
-def _graphviz(nodes, edges):
+def _graphviz(nodes, edges, quiet=True):
     import graphviz
 
     graph = graphviz.Digraph(engine="neato", graph_attr={"dpi": "110", "bgcolor": "white", "pad": "0.2"})
@@ -127,7 +127,7 @@ def _graphviz(nodes, edges):
             dir=edge.arrow,
         )
     # neato_no_op: the places are ours, Graphviz only draws. quiet: its warnings are of fonts.
-    return graph.pipe(format="png", neato_no_op=1, quiet=True)
+    return graph.pipe(format="png", neato_no_op=1, quiet=quiet)
 
 
 def _text_width(text):
@@ -136,12 +136,14 @@ def _text_width(text):
 
 
 def _em(letter):
-    """About the width of a letter by the size of the font."""
-    if letter in "mwMW@%" or unicodedata.east_asian_width(letter) in "WF":
-        return 1.0
+    """About the width of a letter by the size of the font, at most; wide ones that it lacks are drawn as wider boxes."""
+    if not letter.isascii():
+        return 1.26 if unicodedata.east_asian_width(letter) in "WF" else 1.1
+    if letter in "mwMW@%":
+        return 1.01
     if letter in " ,.:;|()[]/'fijlrtI":
-        return 0.41
-    return 0.85 if letter.isupper() or letter in "=+<>~" else 0.64
+        return 0.42
+    return 0.85 if letter.isupper() or letter in "=+<>~" else 0.68
 
 
 def _layer_boxes(model):
