@@ -136,7 +136,7 @@ def _text_width(text):
 
 
 def _em(letter):
-    """About the width of a letter by the size of the font, at most; wide ones that it lacks are drawn as wider boxes."""
+    """About the width of a letter by the size of the font, at most; what the font lacks is drawn as a wide box."""
     if not letter.isascii():
         return 1.26 if unicodedata.east_asian_width(letter) in "WF" else 1.1
     if letter in "mwMW@%":

@@ -507,9 +507,7 @@ def test_where_dot_is_nothing_is_told(tmp_path, capsys):
 LONG = "a_long_name_of_a_layer_that_somebody_chose_with_care"
 
 
-@pytest.mark.parametrize(
-    "name", ["lstm", LONG, "WWW_" + LONG.upper(), "时间序列预测的循环神经网络的第一层"], ids=["short", "long", "wide", "Chinese"]
-)
+@pytest.mark.parametrize("name", ["lstm", LONG, f"WWW_{LONG.upper()}", "时间序列预测的循环神经网络的第一层"])
 def test_boxes_have_room_for_their_text(name, capfd, drawer):
     """Graphviz says where one has not, and would draw it over its neighbours."""
 

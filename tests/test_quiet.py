@@ -12,7 +12,7 @@ import pytest
     [
         "keras.ops.transpose(keras.ops.ones((2, 3)) > 0)",
         "keras.ops.transpose(keras.ops.ones((2, 3), 'int32'))",
-        "keras.Sequential([keras.layers.Masking(), keras.layers.LSTM(2)]).predict(keras.ops.ones((2, 3, 1)), verbose=0)",
+        "l = keras.layers; keras.Sequential([l.Masking(), l.GRU(2)]).predict(keras.ops.ones((2, 3, 1)), verbose=0)",
     ],
     ids=["a mask", "integers", "a masked layer"],
 )

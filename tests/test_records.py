@@ -199,7 +199,9 @@ def test_what_is_marked_in_few_words():
     assert records.spans([]) == records.spans([0, 0]) == []
 
 
-@pytest.mark.parametrize("damaged", [None, 1, {}, [1], [[1]], [[1, 2, 3]], [[0, 10**30]], [[-1, 2]], [["a", 1]]], ids=repr)
+@pytest.mark.parametrize(
+    "damaged", [None, 1, {}, [1], [[1]], [[1, 2, 3]], [[0, 10**30]], [[-1, 2]], [["a", 1]]], ids=repr
+)
 def test_marks_that_are_damaged(damaged):
     assert records.marked(damaged, np.arange(3)) is None
 

@@ -403,7 +403,7 @@ def _add_layer(layers, tag, series):
     )
     # Where the order of the model is not recorded: a callback writes the layers in that order, one after the other.
     number = records.whole(about.get("place"))
-    place = math.inf if number is None else number, series.max_wall_time or 0
+    place = (math.inf, series.max_wall_time or 0) if number is None else (number, 0)
     layer["place"] = min(layer.get("place", place), place)
     layer["last"] = max(layer["last"], series.max_step or 0)
     if version != _VERSION:
