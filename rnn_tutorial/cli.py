@@ -334,7 +334,10 @@ def _forecast(arguments):
         _save_forecast(folder, model, series, forecasts, ends)
     _print_table(forecasts, ends)
     _tell_interval(ends)
-    print(f"\n{', '.join(_FORECAST_FILES)} are in {folder}. To see how the network learned:")
+    print(
+        f"\n{', '.join(_FORECAST_FILES)} are in {folder}. "
+        f"To see how the network learned, in the RNN tab at {address.tab()}:"
+    )
     print(f"  tensorboard --logdir {shlex.quote(str(folder))}")
     return 0
 
