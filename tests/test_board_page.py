@@ -465,6 +465,14 @@ def test_two_hundred_runs(browser, start, tmp_path, record_layer):
     page.script("arguments[0].scrollIntoView()", chosen)
     chosen.click()
     wait_for(lambda: "run_199" in page.script("return location.hash"))
+    seen = """
+        const frame = document.querySelector('.runs').getBoundingClientRect();
+        const last = document.querySelector('.runs li:last-child').getBoundingClientRect();
+        return last.top >= frame.top && last.bottom <= frame.bottom + 1;
+    """
+    assert page.script(seen)  # also after the list was drawn anew
+    page.open("run=run_199")
+    assert page.script(seen)
 
 
 def test_in_tensorboards_own_page(browser, start, tmp_path, record_layer):

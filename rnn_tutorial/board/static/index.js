@@ -428,7 +428,10 @@ class App {
     });
     parts.push(make("ul", { class: "layers" }, ...layers));
     parts.push(make("p", { class: "keys" }, "Arrow keys move in a picture that has the focus, Enter chooses its epoch, Shift and a click keep one more. Space plays."));
+    const scrolled = this.side.querySelector(".runs")?.scrollTop;
     this.side.replaceChildren(...parts);
+    if (scrolled === undefined) list.querySelector(":checked")?.closest("li").scrollIntoView({ block: "nearest" });
+    else list.scrollTop = scrolled;
     if (focus) this.side.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
 
