@@ -452,7 +452,7 @@ def test_07_and_10_in_the_rnn_tab(lesson, lesson_logs, serve, browser):
     choose(("run", closed), ("run", "07_vanishing_gradients/gru_open"))
     assert len(page.all(".panel.flow figure .cover")) == 2
     vanished = gradients["after"]["simple_rnn", steps].hidden
-    page.hover(tab.MAP, 0.5 / steps, (epochs - 0.5) / epochs)
+    page.hover(".panel.flow figure:nth-child(2) .cover", 0.5 / steps, (epochs - 0.5) / epochs)  # gru_open comes first
     tab.wait_for(lambda: f"epoch {epochs - 1} " in page.text(".flow .readout"))
     assert number(".flow .readout") == pytest.approx(vanished[0], rel=0.01, abs=1e-30)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
