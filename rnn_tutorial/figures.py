@@ -18,8 +18,6 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from rnn_tutorial import records
-
 # Distinct to colour-blind readers too (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#D55E00", "#009E73", "#CC3311", "#767676"
 COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "black", GREY)
@@ -761,8 +759,9 @@ def _panel(page, box, values, colors, low, high, label, hatch=_HATCH, masked=Non
     if missing.any():
         page.add_artist(_ground(box, hatch if masked is None else None))
         cell = across / values.shape[1]
-        for first, last in [] if masked is None else records.spans(masked):
-            page.add_artist(_ground((left + first * cell, top, (last + 1 - first) * cell, down), hatch))
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], [] if masked is None else masked, [False]])))
+        for first, end in ends.reshape(-1, 2):  # of those next to each other
+            page.add_artist(_ground((left + first * cell, top, (end - first) * cell, down), hatch))
     image = AxesImage(
         page,
         cmap=colors,
