@@ -99,13 +99,13 @@ class ProbeObserver(Observer):
         """Give the pictures of one layer, {tag: figure}."""
         return {}
 
-    def content(self, kind, name, masked):
+    def content(self, kind, name, masked=None):
         """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata.
 
         Args:
             kind: What the tag holds, the last part of its name.
             name: Name of the layer.
-            masked: Bool (time,), True where a step is masked.
+            masked: Bool (time,), True where a step is masked; None leaves it to the tab to guess.
         """
         if (kind, name) not in self._contents:
             layers = recurrent.layers(self.model)
@@ -118,8 +118,9 @@ class ProbeObserver(Observer):
                 "cell": naming.class_name(cell),
                 "units": getattr(cell, "units", None),
                 "place": list(layers).index(base) if base in layers else len(layers),  # in the order of the model
-                "masked": records.spans(masked),
             }
+            if masked is not None:
+                about["masked"] = records.spans(masked)
             self._contents[kind, name] = json.dumps(about).encode()
         return self._contents[kind, name]
 
