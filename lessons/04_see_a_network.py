@@ -354,7 +354,7 @@ def compare(name, learning_rate, batch_size, hidden=(64, 64), samples=None, epoc
     seen = known or fit(build(learning_rate, hidden), batch_size, samples, epochs)
     results[name] = hyperparameters, seen
     with events.Run(settings.log_dir / "compare" / name) as run:
-        run.hparams(hyperparameters, metrics=METRICS)
+        run.hparams(hyperparameters)
         for tag in METRICS:
             metric, _, part = tag.partition("/")
             for epoch, value in enumerate(seen[metric if part == "training" else f"val_{metric}"]):

@@ -146,7 +146,7 @@ for method in ranking:
 
 for method, found in measured.items():
     with events.Run(settings.log_dir / method.replace(", ", "_").replace(" ", "_")) as run:
-        run.hparams({"method": method, "horizon": HORIZON}, metrics=["mase", "mae", "seconds"])
+        run.hparams({"method": method, "horizon": HORIZON})
         for fold, errors in enumerate(found):
             for name, value in errors.items():
                 run.scalar(name, value, fold)

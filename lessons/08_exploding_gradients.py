@@ -293,7 +293,7 @@ for seed in () if settings.quick else SEEDS_TO_COMPARE:
 # - **Time Series**, `spectral_radius/simple_rnn`: the clipped runs stop at about 1.1. `epoch_loss` (runs `none/train`, ...): with clipping
 #   it falls to nearly nothing, without it becomes NaN, drawn as triangles.
 # - **Images**, run `pictures`: `gradient_norm_by_batch` and `spectral_radius_by_batch`.
-# - **RNN**, the runs `none` and `global_clipnorm` marked: two epochs look alike, then `none` is hatched, which means not a number,
+# - **RNN**, the runs `none` and `global_clipnorm` marked: two epochs look alike, then `none` is crossed out in red, which means NaN,
 #   the gradient at every time step and the states as well. "Findings" says since which epoch.
 #
 # To end a run like `none` there is `keras.callbacks.TerminateOnNaN()`. It saves the time and not the run.

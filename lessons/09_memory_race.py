@@ -105,8 +105,7 @@ def race(cell, length, seed):
     x_new, y_new = held_out[length]
     errors, seconds = [], []
     with events.Run(settings.log_dir / f"{cell}_{length}_steps_seed_{seed}") as run:
-        metrics = ["error", "seconds_an_epoch", "parameters"]
-        run.hparams({"cell": cell, "timesteps": length, "seed": seed, "units": UNITS}, metrics)
+        run.hparams({"cell": cell, "timesteps": length, "seed": seed, "units": UNITS})
         run.scalar("parameters", model.count_params(), 0)
 
         def after_epoch(epoch, logs):

@@ -62,8 +62,7 @@ for sequence, answer in zip(x[:3], y[:3], strict=True):
 #
 # The padding is not part of the sequence, and the network should not read it. `keras.layers.Masking` marks each step that is
 # all zeros, and the recurrent layer skips what is marked: it does not compute the step at all but hands on its state as it
-# is. What leaves the layer in the end is the state after the last real step, wherever that was. (On some processors TensorFlow
-# prints a line about oneDNN and DT_BOOL when it meets a mask. It does no harm.)
+# is. What leaves the layer in the end is the state after the last real step, wherever that was.
 
 
 # %%

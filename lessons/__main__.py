@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from rnn_tutorial import address
 from rnn_tutorial.lesson import tensorboard_command
 
 LESSONS = pathlib.Path(__file__).resolve().parent
@@ -34,6 +35,7 @@ def main(arguments):
         print(f"Failed: {', '.join(failed)}")
         return 1
     print(f"Now look: {tensorboard_command()} --logdir {LOGS}")
+    print(f"The RNN tab: {address.tab()}")
     return 0
 
 

@@ -25,7 +25,7 @@ import time
 import traceback
 
 import rnn_tutorial
-from rnn_tutorial import doctor, quiet
+from rnn_tutorial import address, doctor, quiet
 
 _PROGRAM = "rnn-tutorial"
 _LARGEST_SEED = 2**32 - 1  # the largest one that NumPy takes
@@ -35,7 +35,7 @@ _FORECAST_FILES = ("forecast.csv", "forecast.png", "model.keras")
 _COVERAGE = 0.8
 _RUN = "run"
 _HOST = "127.0.0.1"
-_USUAL_PORT = 6006
+_USUAL_PORT = address.PORT
 _SECONDS_TO_START = 120
 _LONGEST_LINE = 1000  # letters of a name or a sentence
 
@@ -338,7 +338,10 @@ def _forecast(arguments):
         _save_forecast(folder, model, series, forecasts, ends)
     _print_table(forecasts, ends)
     _tell_interval(ends)
-    print(f"\n{', '.join(_FORECAST_FILES)} are in {folder}. To see how the network learned:")
+    print(
+        f"\n{', '.join(_FORECAST_FILES)} are in {folder}. "
+        f"To see how the network learned, in the RNN tab at {address.tab()}:"
+    )
     print(f"  tensorboard --logdir {shlex.quote(str(folder))}")
     return 0
 
@@ -550,7 +553,10 @@ def _serve(folder, port, log):
     try:
         if not _comes_up(server, port, folder):
             raise RuntimeError(f"TensorBoard did not start: {_last_line(log)}")
-        print(f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it)", flush=True)
+        print(
+            f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it), the RNN tab at {address.tab(_HOST, port)}",
+            flush=True,
+        )
         if server.wait() != 0:
             raise RuntimeError(f"TensorBoard ended: {_last_line(log)}")
         return 0

@@ -10,6 +10,7 @@ import itertools
 import pathlib
 import shutil
 import tempfile
+import unicodedata
 from typing import Any
 
 import keras
@@ -27,13 +28,14 @@ _STEP_BY_STEP = (
     keras.layers.Dropout,
     keras.layers.Masking,
 )
+_FONT = 9  # points
 _FILLS = ("#DCEAF7", "#FBE3D6", "#DFF2E9", "#F3E3F1", "#FFF3CD")
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#B8860B")
 
 
 @dataclasses.dataclass
 class Node:
-    """A box with its centre and size in inches."""
+    """A box with its centre and size in inches; it is as wide as its text at least."""
 
     x: float
     y: float
@@ -42,6 +44,11 @@ class Node:
     height: float = 0.5
     fill: str = "#FFFFFF"
     line: str = "#444444"  # "" draws the text alone
+
+    def __post_init__(self):
+        """Make room for the text."""
+        if self.text:
+            self.width = max(self.width, _text_width(self.text))
 
 
 @dataclasses.dataclass
@@ -94,11 +101,11 @@ def unrolled_diagram(model):
     return figures.png(figures.boxes(*scene))
 
 
-def _graphviz(nodes, edges):
+def _graphviz(nodes, edges, quiet=True):
     import graphviz
 
     graph = graphviz.Digraph(engine="neato", graph_attr={"dpi": "110", "bgcolor": "white", "pad": "0.2"})
-    graph.attr("node", shape="box", style="rounded,filled", fontname="Helvetica", fontsize="9", fixedsize="true")
+    graph.attr("node", shape="box", style="rounded,filled", fontname="Helvetica", fontsize=str(_FONT), fixedsize="true")
     graph.attr("edge", arrowsize="0.6")
     names = {id(node): f"n{number}" for number, node in enumerate(nodes)}
     for node in nodes:
@@ -119,8 +126,24 @@ def _graphviz(nodes, edges):
             style="dashed" if edge.dashed else "solid",
             dir=edge.arrow,
         )
-    # neato_no_op: the places are ours, Graphviz only draws.
-    return graph.pipe(format="png", neato_no_op=1)
+    # neato_no_op: the places are ours, Graphviz only draws. quiet: its warnings are of fonts.
+    return graph.pipe(format="png", neato_no_op=1, quiet=quiet)
+
+
+def _text_width(text):
+    """About the width of a text in a box, in inches, in the wider ones of the fonts that may be there."""
+    return 0.25 + _FONT / 72 * max(sum(map(_em, line)) for line in text.split("\n"))
+
+
+def _em(letter):
+    """About the width of a letter by the size of the font, at most; what the font lacks is drawn as a wide box."""
+    if not letter.isascii():
+        return 1.26 if unicodedata.east_asian_width(letter) in "WF" else 1.1
+    if letter in "mwMW@%":
+        return 1.01
+    if letter in " ,.:;|()[]/'fijlrtI":
+        return 0.42
+    return 0.85 if letter.isupper() or letter in "=+<>~" else 0.68
 
 
 def _layer_boxes(model):
@@ -136,8 +159,11 @@ def _layer_boxes(model):
         shape = structure.output_shape(model, layer)
         text += f"\n{shape}" if shape else ""
         text += f"\n{layer.count_params():,} parameters" if layer.built and layer.weights else ""
-        nodes[name] = Node(x=3.1 * rows[row], y=-1.1 * row, text=text, width=2.8, height=0.7, fill=_FILLS[0])
+        nodes[name] = Node(x=rows[row], y=-1.1 * row, text=text, width=2.8, height=0.7, fill=_FILLS[0])
         rows[row] += 1
+    pitch = max(node.width for node in nodes.values()) + 0.3
+    for node in nodes.values():
+        node.x *= pitch
     edges = [
         Edge(nodes[source], nodes[name], around=depth[name] - depth[source] > 1)
         for name, given in sources.items()
@@ -158,7 +184,8 @@ def _unrolled_boxes(model):
         return None  # Two lengths of time would need two time axes.
     columns = _columns(timesteps)
 
-    pitch, row_height = 1.75, 1.25
+    widest = max(_text_width(f"{stage.name}{_activation(stage.layer)}") for stage in chain)
+    pitch, row_height = max(1.75, widest + 0.35), 1.25
     nodes: list[Node] = []
     edges: list[Edge] = []
 
@@ -216,8 +243,8 @@ def _unrolled_boxes(model):
         above = place(row, lambda t, text=text: _at(text, t), steps, fill=fill, line=color, width=1.25)
         rise(below, above, color)
         is_both_ways = isinstance(stage.layer, keras.layers.Bidirectional)
-        _pass_on_state(nodes, edges, above, columns, state, color, both=is_both_ways)
-        _share_weights(nodes, edges, above, stage.name, stage.layer, color, fill)
+        start = _pass_on_state(nodes, edges, above, columns, state, color, both=is_both_ways)
+        _share_weights(nodes, edges, above, start, stage.name, stage.layer, color, fill)
         below = above
 
     is_sequence = chain[last].is_sequence(timesteps)
@@ -228,10 +255,9 @@ def _unrolled_boxes(model):
         if is_sequence and len(stage.reads) < 3:
             return None  # An operation has made one of many steps, and nobody knows how.
         is_sequence = stage.is_sequence(timesteps)
-        activation = getattr(getattr(stage.layer, "activation", None), "__name__", "linear")
         shape = _per_step(stage.gives) if is_sequence else _vector(stage.gives)
         shape += ", reads x too" if stage.reads_input_too else ""
-        text = f"{stage.name}{'' if activation == 'linear' else ', ' + activation}\n{shape}"
+        text = f"{stage.name}{_activation(stage.layer)}\n{shape}"
         if is_sequence:
             above = place(row, lambda t, text=text: text, steps, width=1.4)
             rise(below, above)
@@ -251,21 +277,29 @@ def _at(text, step):
 
 
 def _pass_on_state(nodes, edges, cells, columns, state, color, both):
-    """Arrows from step to step, and the state before the first one."""
+    """Arrows from step to step, and the state before the first one, which is returned."""
     first = cells[0]
-    start = Node(first.x - 1.25, first.y, state.format(t=0) + " = 0", width=0.9, height=0.3, line="")
+    start = Node(first.x, first.y, state.format(t=0) + " = 0", width=0.9, height=0.3, line="")
+    start.x -= first.width / 2 + 0.175 + start.width / 2
     nodes.append(start)
     for before, after in itertools.pairwise([start, *cells.values()]):
         edges.append(Edge(before, after, color, arrow="both" if both and before is not start else "forward"))
+    return start
 
 
-def _share_weights(nodes, edges, cells, name, layer, color, fill):
-    """One box of weights, and a dashed rail from it to each step's copy of the cell."""
+def _activation(layer):
+    """What a layer's name is followed by."""
+    name = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    return "" if name == "linear" else f", {name}"
+
+
+def _share_weights(nodes, edges, cells, start, name, layer, color, fill):
+    """One box of weights, to the left of the first state, and a dashed rail from it to each step's copy of the cell."""
     first = cells[0]
     rail = first.y - 0.52
     lines = [f"{weight.name} {tuple(weight.shape)}" for weight in layer.weights]
     box = Node(
-        first.x - 3.25,
+        first.x,
         first.y - 0.2,
         "\n".join([f"{name}: one set of weights", *lines, f"{layer.count_params():,} numbers, used at every step"]),
         width=2.7,
@@ -273,6 +307,7 @@ def _share_weights(nodes, edges, cells, name, layer, color, fill):
         fill=fill,
         line=color,
     )
+    box.x = start.x - start.width / 2 - 0.2 - box.width / 2
     nodes.append(box)
     before = Node(box.x + box.width / 2, rail, "", width=0.01, height=0.01, line="")
     nodes.append(before)

@@ -423,35 +423,31 @@ class Run:
     def hparams(self, values, metrics=()):
         """Write the hyperparameters of this run, shown in HParams, a row a run.
 
+        The columns are what all runs below TensorBoard's folder were made with, and all scalars of those runs.
+
         Example:
-        >>> run.hparams({"cell": "lstm", "units": 32}, metrics=["test_error"])
+        >>> run.hparams({"cell": "lstm", "units": 32})
 
         Args:
             values: {name: str, number or bool}, all that this run was made with.
-            metrics: Tags of scalars of this run, the columns beside them; without any TensorBoard takes all scalars of
-                all runs. The same for all runs that are compared.
+            metrics: Without effect, for programs that name the scalars to be shown. TensorBoard takes such a list from
+                one run alone and then hides the hyperparameters and scalars of all runs that have others.
 
         Raises:
             ValueError: Values are none, or one of them is of another kind.
         """
         if not isinstance(values, dict) or not values:
             raise ValueError(f"values must be a dictionary of names and values, received {values!r}")
-        # Both modules stay away from TensorFlow, as long as nothing else of that package is imported.
-        from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+        # It stays away from TensorFlow, as long as nothing else of that package is imported.
+        from tensorboard.plugins.hparams import plugin_data_pb2
 
         start = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
-        experiment = api_pb2.Experiment(time_created_secs=time.time())
         for name, value in values.items():
-            kind = _hparam(start.hparams[str(name)], name, value)
-            experiment.hparam_infos.add(name=str(name), type=kind)
-        for tag in [metrics] if isinstance(metrics, str) else metrics:
-            experiment.metric_infos.add(name={"tag": tag})
-        contents = {"session_start_info": plugin_data_pb2.HParamsPluginData(session_start_info=start)}
-        if experiment.metric_infos:
-            contents["experiment"] = plugin_data_pb2.HParamsPluginData(experiment=experiment)
-        for name, message in contents.items():
-            content, nothing = message.SerializeToString(), _tensor(np.zeros(0, "float32"))
-            self._value(f"_hparams_/{name}", 0, nothing, "hparams", summary_pb2.DATA_CLASS_TENSOR, content)
+            _hparam(start.hparams[str(name)], name, value)
+        # No `Experiment` beside it: TensorBoard would take that of one run for all of them.
+        content = plugin_data_pb2.HParamsPluginData(session_start_info=start).SerializeToString()
+        nothing = _tensor(np.zeros(0, "float32"))
+        self._value("_hparams_/session_start_info", 0, nothing, "hparams", summary_pb2.DATA_CLASS_TENSOR, content)
 
     def embedding(self, name, vectors, labels):
         """Write vectors with a label each, shown in Projector; a name used before gets the new ones.
@@ -633,19 +629,15 @@ def _tensor(array):
 
 
 def _hparam(message, name, value):
-    """Put a value into a `google.protobuf.Value`; its kind for TensorBoard."""
-    from tensorboard.plugins.hparams import api_pb2
-
+    """Put a value into a `google.protobuf.Value`."""
     if isinstance(value, (bool, np.bool_)):
         message.bool_value = bool(value)
-        return api_pb2.DATA_TYPE_BOOL
-    if isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value):
+    elif isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value):
         message.number_value = float(value)
-        return api_pb2.DATA_TYPE_FLOAT64
-    if isinstance(value, str):
+    elif isinstance(value, str):
         message.string_value = value
-        return api_pb2.DATA_TYPE_STRING
-    raise ValueError(f"values[{name!r}] must be a string, a finite number or True or False, received {value!r}")
+    else:
+        raise ValueError(f"values[{name!r}] must be a string, a finite number or True or False, received {value!r}")
 
 
 def _one_line(label):

@@ -450,7 +450,7 @@ def heatmap(values, rows, columns, title, row_axis="", column_axis="", center=0.
     return figure
 
 
-def gradient_flow(norms, epochs, title, floor=None):
+def gradient_flow(norms, epochs, title, floor=None, masked=None):
     """Draw how much gradient reaches each time step, epoch below epoch: where it vanishes, and whether that changes.
 
     Args:
@@ -460,6 +460,8 @@ def gradient_flow(norms, epochs, title, floor=None):
         title: Title of the picture.
         floor: What is as small as this, or smaller, is drawn as vanished; None takes a power of ten below all norms
             but zero, and at most twelve powers of ten below the largest.
+        masked: Bool (time,), True where a step is masked: what is NaN elsewhere is told as "not a number". None takes
+            all that is NaN for masked.
 
     Returns:
         A matplotlib `Figure`. Its image holds the decimal logarithms of the norms.
@@ -488,7 +490,8 @@ def gradient_flow(norms, epochs, title, floor=None):
     figure, page = _page(width, height, title)
     box = left, top, across, down = 0.95, 0.5, width - 2.35, height - 1.25
     colors = _colors("viridis", under=_VANISHED)
-    _panel(page, box, shown, colors, low, high, "gradient")
+    masked = _at(masked, columns)
+    _panel(page, box, shown, colors, low, high, "gradient", masked=masked)
     _numbers(page, box, "y", epochs[rows])
     _numbers(page, box, "x", columns)
     _axis_names(page, box, _every("time step", columns), _every("epoch", rows), 0.75)
@@ -502,17 +505,19 @@ def gradient_flow(norms, epochs, title, floor=None):
     vanished = f"1e{low:.0f}" if low == round(low) else f"{10**low:.2g}"
     page.text(bar[0] + 0.28, top + down - block / 2, f"≤ {vanished}", size=_NUMBER, va="center_baseline")
     page.text(width - 0.12, top + bar[3] / 2, "‖dL/dh‖", size=_LABEL, rotation=90, va="center", ha="right")
-    _legend(page, left, [norms])
+    _legend(page, left, [norms], masked=masked)
     return figure
 
 
-def states(kinds, title):
+def states(kinds, title, masked=None):
     """Draw what a recurrent layer holds at each time step, one panel a kind of state.
 
     Args:
         kinds: {kind: (units, time)}, such as "hidden" and "cell"; NaN where a step is masked. The colours of "hidden"
             reach from -1 to 1 at least, those of other kinds as far as the values.
         title: Title of the picture.
+        masked: Bool (time,), True where a step is masked: what is NaN elsewhere is told as "not a number". None takes
+            all that is NaN for masked.
 
     Returns:
         A matplotlib `Figure`.
@@ -530,23 +535,25 @@ def states(kinds, title):
         row, column = divmod(number, columns)
         box = left, top, *_ = 0.8 + column * (across + 1.75), 0.8 + row * (down + 1.0), across, down
         reach = _reach([values], least=1.0 if kind == "hidden" else 0.0)
-        _diverging(page, box, values, reach, kind)
+        _diverging(page, box, values, reach, kind, masked=_at(masked, steps))
         _write(page, left + across / 2, top - 0.12, kind, _LABEL, across + 0.6, ha="center")
         _numbers(page, box, "y", units)
         _numbers(page, box, "x", steps)
         _axis_names(page, box, _every("time step", steps), _every("unit", units), 0.62)
         _bar(page, (left + across + 0.1, top, 0.15, down), _colors("RdBu_r"), -reach, reach, _ends(reach))
-    _legend(page, 0.8, [values for _, _, values in drawn.values()])
+    _legend(page, 0.8, [values for _, _, values in drawn.values()], _at(masked, steps))
     return figure
 
 
-def gates(kinds, title):
+def gates(kinds, title, masked=None):
     """Draw how far the gates of a recurrent layer are open at each time step, and what they let in, in one picture.
 
     Args:
         kinds: {gate: (units, time)}, all of one shape; NaN where a step is masked. What lies between 0 and 1 has the
             colours of a gate, from closed to open; all else has those of a value around zero.
         title: Title of the picture.
+        masked: Bool (time,), True where a step is masked: what is NaN elsewhere is told as "not a number". None takes
+            all that is NaN for masked.
 
     Returns:
         A matplotlib `Figure`.
@@ -571,9 +578,9 @@ def gates(kinds, title):
         row, column = divmod(number, columns)
         box = left, top, *_ = 0.8 + column * (across + 0.2), 0.8 + row * (down + 0.35), across, down
         if gate in open_or_closed:
-            _panel(page, box, values, _colors("viridis"), 0, 1, gate)
+            _panel(page, box, values, _colors("viridis"), 0, 1, gate, masked=_at(masked, steps))
         else:
-            _diverging(page, box, values, reach, gate)
+            _diverging(page, box, values, reach, gate, masked=_at(masked, steps))
         _write(page, left + across / 2, top - 0.1, gate, _LABEL, across + 0.1, ha="center")
         first, last = column == 0, number + columns >= len(drawn)
         if first:
@@ -592,7 +599,7 @@ def gates(kinds, title):
         _bar(page, (left, top, 0.17, room - 0.41 if len(bars) > 1 else room - 0.35), *scale)
         if len(bars) > 1:
             _write(page, left, top - 0.13, name, _NUMBER, 1.15)
-    _legend(page, 0.8, [values for _, _, values in drawn.values()])
+    _legend(page, 0.8, [values for _, _, values in drawn.values()], _at(masked, steps))
     return figure
 
 
@@ -650,7 +657,7 @@ def weights(matrices, title):
         top += down + 0.06 + 0.25 * numbered[row]
     page.text(left + room / 2, top, _every("column", units), size=_LABEL, va="top", ha="center")
     everything = [values for parts in cells.values() for _, _, values in parts.values()]
-    _legend(page, left, everything, missing="not a number", hatch=None)
+    _legend(page, left, everything, masked=np.zeros((), bool))
     return figure
 
 
@@ -745,12 +752,16 @@ def _page(width, height, title):
     return figure, page
 
 
-def _panel(page, box, values, colors, low, high, label, hatch=_HATCH):
-    """An image of a matrix in a frame; where a value is missing, the ground beneath shows."""
+def _panel(page, box, values, colors, low, high, label, hatch=_HATCH, masked=None):
+    """An image of a matrix in a frame; where a value is missing, the ground shows, hatched where it is masked."""
     left, top, across, down = box
     missing = np.isnan(values)
     if missing.any():
-        page.add_artist(_rectangle(box, facecolor=_MISSING, edgecolor=GREY, linewidth=0, hatch=hatch, zorder=-1))
+        page.add_artist(_ground(box, hatch if masked is None else None))
+        cell = across / values.shape[1]
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], [] if masked is None else masked, [False]])))
+        for first, end in ends.reshape(-1, 2):  # of those next to each other
+            page.add_artist(_ground((left + first * cell, top, (end - first) * cell, down), hatch))
     image = AxesImage(
         page,
         cmap=colors,
@@ -768,9 +779,19 @@ def _panel(page, box, values, colors, low, high, label, hatch=_HATCH):
     page.add_artist(_rectangle(box, facecolor="none"))
 
 
-def _diverging(page, box, values, reach, label, hatch=_HATCH):
+def _ground(box, hatch):
+    """What shows where a value is missing."""
+    return _rectangle(box, facecolor=_MISSING, edgecolor=GREY, linewidth=0, hatch=hatch, zorder=-1)
+
+
+def _at(masked, steps):
+    """Which of the steps that are drawn are masked; None where nobody knows."""
+    return None if masked is None else np.asarray(masked)[steps]
+
+
+def _diverging(page, box, values, reach, label, hatch=_HATCH, masked=None):
     """A panel with colours around zero."""
-    _panel(page, box, values, _colors("RdBu_r", under=_INFINITE), -reach, reach, label, hatch)
+    _panel(page, box, values, _colors("RdBu_r", under=_INFINITE), -reach, reach, label, hatch, masked)
 
 
 def _bar(page, box, colors, low, high, ticks):
@@ -813,11 +834,14 @@ def _axis_names(page, box, x, y, away):
         page.text(left - away, top + down / 2, y, size=_LABEL, va="center", ha="center", rotation=90)
 
 
-def _legend(page, left, matrices, missing="masked", hatch=_HATCH):
+def _legend(page, left, matrices, masked=None):
     """Below the panels, what the colours mean that are on no scale; nothing where there are none."""
     entries = []
-    if any(np.isnan(values).any() for values in matrices):
-        entries.append((missing, {"facecolor": _MISSING, "edgecolor": GREY, "hatch": hatch}))
+    missing = [np.isnan(values) for values in matrices]
+    if any((one if masked is None else one & masked).any() for one in missing):
+        entries.append(("masked", {"facecolor": _MISSING, "edgecolor": GREY, "hatch": _HATCH}))
+    if masked is not None and any((one & ~masked).any() for one in missing):
+        entries.append(("not a number", {"facecolor": _MISSING, "edgecolor": GREY}))
     if any(np.isinf(values).any() for values in matrices):
         entries.append(("infinite", {"facecolor": _INFINITE}))
     middle = page.get_ylim()[0] - 0.15

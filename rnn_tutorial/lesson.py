@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 
-from rnn_tutorial import quiet
+from rnn_tutorial import address, quiet
 
 _started = time.monotonic()
 
@@ -106,6 +106,7 @@ def end(settings, *findings):
         return
     print(f"{seconds} Now look at it:")
     print(f"  {tensorboard_command()} --logdir {settings.log_dir}")
+    print(f"  the RNN tab: {address.tab()}")
 
 
 def tensorboard_command():

@@ -8,12 +8,13 @@ import tempfile
 import warnings
 
 # What a healthy TensorFlow prints to stderr before anybody has done anything: lines of level INFO, the preface to
-# them, and CUDA's complaint where there is no graphics card.
+# them, CUDA's complaint where there is no graphics card, and oneDNN's where the processor is not of the newest.
 _NOISE = re.compile(
     rb"I\d{4} \d\d:\d\d:\d\d"
     rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
     rb"|To enable the following instructions: .* rebuild TensorFlow with the appropriate compiler flags"
     rb"|E\d{4} \d\d:\d\d:\d\d.* failed call to cuInit: .*"
+    rb"|E\d{4} \d\d:\d\d:\d\d.* oneDNN supports DT_\w+ only on platforms with .*"
 )
 
 
@@ -22,7 +23,9 @@ def start_keras():
     with _held_back():
         import keras
 
-        keras.ops.zeros(1)  # The backend looks for its devices when the first array is made.
+        # The backend looks for its devices when the first array is made. TensorFlow complains once a process of what
+        # oneDNN cannot do on this processor, when it first transposes anything but floats, such as a mask.
+        keras.ops.transpose(keras.ops.zeros((2, 2), "int32"))
 
 
 def tell(text):

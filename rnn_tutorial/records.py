@@ -100,6 +100,30 @@ def whole(value):
     return value if type(value) is int and 0 <= value < 2**31 else None
 
 
+def spans(flags):
+    """Which of many things are marked, in few words: [[first, last], ...] of those next to each other."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(flags, bool), [False]])))
+    return [[first, last - 1] for first, last in edges.reshape(-1, 2).tolist()]
+
+
+def marked(found, places):
+    """The reverse of `spans`.
+
+    Args:
+        found: What should be such a list.
+        places: The places to ask for, an array of integers.
+
+    Returns:
+        Bool of the shape of `places`; None where `found` is something else.
+    """
+    if not isinstance(found, list):
+        return None
+    if any(not isinstance(span, list) or len(span) != 2 or None in map(whole, span) for span in found):
+        return None
+    begun, over = (np.sort(np.array([span[end] for span in found], dtype=np.int64)) for end in (0, 1))
+    return np.searchsorted(begun, places, "right") > np.searchsorted(over, places, "left")
+
+
 def frame(blobs):
     """Read states or gates as `callbacks.states` writes them.
 

@@ -91,12 +91,21 @@ class Look:
             are the following.
         gates: {name: (units, time)} of the first sample.
         saturation: As in `Trace`, over all samples.
+        mask: Bool (time, batch), False where a step of a sample is masked; None where none is. What is NaN elsewhere is
+            NaN in the network.
     """
 
     flow: Flow | None
     states: dict[str, np.ndarray]
     gates: dict[str, np.ndarray]
     saturation: dict[str, float]
+    mask: np.ndarray | None = None
+
+    def masked(self, time, sample=None):
+        """Which of so many steps are masked, bool (time,): for one sample, or for all of them."""
+        if self.mask is None:
+            return np.zeros(time, bool)
+        return ~(self.mask.any(axis=1) if sample is None else self.mask[:, sample])
 
 
 def layers(model):
@@ -213,6 +222,7 @@ def look(model, x, y=None, sample_weight=None, flow=True, states=True, loss=None
             {kind: array.T for kind, array in record["states"].items()},
             {gate: array.T for gate, array in record["gates"].items()},
             {gate: float(share) for gate, share in record["saturation"].items()},
+            record["mask"],
         )
     return looks
 
@@ -839,7 +849,7 @@ def _call(cell, x, states):
 
 def _reduce(use, gradients, kind, preactivation):
     """What is kept of a use: a record of arrays."""
-    record: dict[str, Any] = {"states": {}, "gates": {}, "saturation": {}, "flow": None}
+    record: dict[str, Any] = {"states": {}, "gates": {}, "saturation": {}, "flow": None, "mask": use.arrays["mask"]}
     missing = None if use.arrays["mask"] is None else ~use.arrays["mask"][..., None]  # (time, batch, 1)
     if gradients and use.has_flow:
         parts = {kind: gradients[str(number)] for kind, number in use.states().items()}

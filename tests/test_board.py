@@ -22,7 +22,7 @@ from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import board, diagnosis, events
+from rnn_tutorial import address, board, diagnosis, events
 from rnn_tutorial.board import arrays, plugin
 
 # TensorBoard leaves the fast loader's process to end with its own.
@@ -449,6 +449,114 @@ DAMAGED_FRAMES = {
 DAMAGED_METADATA = (b"", b"[" * 100_000, b"\xff\xfe\xfa", b"null", b'{"v": 1e400}', b'{"v": [1]}', b'{"v": true}')
 
 
+def flow_of(run, layer, epochs, content=None, kind="grad_flow"):
+    about = {"v": 1, "kind": kind, "layer": layer, "cell": "LSTM", "units": 4, **(content or {})}
+    for epoch, values in enumerate(epochs):
+        array = np.asarray(values, "float32")
+        run.tensor(f"rnn/{layer}/{kind}", array, epoch, "rnn_tutorial", json.dumps(about).encode())
+
+
+LAYERS = ["zeta", *(f"lstm_{number}" if number else "lstm" for number in range(12)), "decoder/gru", "alpha"]
+
+
+def test_layers_in_the_order_of_the_model(tmp_path, load_fast):
+    """As it is recorded, also where the tags are written in another one; else that in which they were written."""
+    for name, order in (("recorded", LAYERS[::-1]), ("before", LAYERS)):
+        with events.Run(tmp_path / name) as run:
+            for layer in order:
+                flow_of(run, layer, [ONES], {"place": LAYERS.index(layer)} if name == "recorded" else {})
+    with events.Run(tmp_path / "uses") as run:  # one layer, which reads several sequences
+        for layer in ("gru/use_10", "gru/use_2", "gru"):
+            flow_of(run, layer, [ONES], {"place": 0})
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: all(len(layers_of(client, name)) == len(LAYERS) for name in ("recorded", "before")))
+    wait_for(lambda: len(layers_of(client, "uses")) == 3)
+    assert list(layers_of(client, "recorded")) == list(layers_of(client, "before")) == LAYERS
+    assert list(layers_of(client, "uses")) == ["gru", "gru/use_2", "gru/use_10"]
+    close_board(client)
+
+
+def test_layers_of_a_real_model_in_its_order(tmp_path, load_fast):
+    """Of several callbacks, one of which looks less often, with nested and wrapped layers."""
+    import keras
+
+    from rnn_tutorial import callbacks
+
+    layers = keras.layers
+    inner = keras.Sequential([keras.Input((3, 2)), layers.GRU(2, name="b", return_sequences=True)], name="a_model")
+    stack = [layers.LSTM(2, name=f"z_{number}", return_sequences=True) for number in (10, 9)]
+    both = layers.Bidirectional(layers.SimpleRNN(2, return_sequences=True), name="both")
+    model = keras.Sequential([keras.Input((3, 2)), *stack, inner, both, layers.GRU(1, name="a")])
+    model.compile("sgd", "mse")
+    probe = np.ones((2, 3, 2), "float32"), np.ones((2, 1), "float32")
+    folder = tmp_path / "run"
+    watching = [callbacks.StateHeatmaps(folder, probe, every=2), callbacks.GradientFlow(folder, probe)]
+    model.fit(*probe, epochs=3, verbose=0, callbacks=watching)
+    client = open_board(tmp_path, load_fast)
+    expected = ["z_10", "z_9", "a_model/b", "both/forward", "both/backward", "a"]
+    wait_for(lambda: len(layers_of(client, "run")) == len(expected))
+    assert list(layers_of(client, "run")) == expected
+    close_board(client)
+
+
+def test_runs_in_the_order_of_their_names(tmp_path, load_fast):
+    names = [
+        "a/run",
+        "a/run_2",
+        "a/run_10",
+        "a-b",
+        "run",
+        "run/deep",
+        "Run 3",
+        "run_2",
+        "run_02b",
+        "run_10",
+        "run_10_2",
+    ]
+    for name in reversed(names):
+        with events.Run(tmp_path / name) as run:
+            flow_of(run, "lstm", [ONES])
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: len(get(client, "runs")["runs"]) == len(names))
+    listed = get(client, "runs")["runs"]
+    assert [run["name"] for run in listed] == names
+    order = client.get("/data/runs").json
+    assert [order[run["number"]] for run in listed] == names  # colours stay those of TensorBoard
+    close_board(client)
+
+
+def test_what_is_masked_and_what_is_nan(tmp_path, load_fast):
+    nan = np.nan
+    rows = [[nan, nan, 1, 2], [nan, nan, nan, nan], [nan, nan, 3, nan, 5]]
+    for name, content in (("recorded", {"masked": [[0, 0]]}), ("before", {}), ("damaged", {"masked": [[0, "x"]]})):
+        with events.Run(tmp_path / name) as run:
+            flow_of(run, "lstm", rows, content)
+            flow_of(run, "sick", [[nan] * 4] * 2, content)
+            about = {"v": 1, "kind": "states", "layer": "lstm", "cell": "LSTM", "units": 2, **content}
+            values = np.array([[[nan, nan, 1, 2], [nan, nan, 1, nan]]], "<f2")
+            header = {"shape": [1, 2, 4], "dtype": "float16", "names": ["hidden"], "stride": [1, 1, 1]}
+            blobs = [json.dumps(header).encode(), values.tobytes()]
+            run.blobs("rnn/lstm/states", blobs, 0, "rnn_tutorial", json.dumps(about).encode())
+    client = open_board(tmp_path, load_fast)
+    for name, masked in (("recorded", [0]), ("before", [0, 1]), ("damaged", [0, 1])):
+        wait_for(lambda name=name: layers_of(client, name).get("lstm", {}).get("frames"))
+        wait_for(lambda name=name: layers_of(client, name).get("sick", {}).get("last") == 1)
+        header, (table,) = get(client, "flow", run=name, layer="lstm", kind="total")
+        assert (header["masked"], header["lengths"]) == (masked, [4, 4, 5])
+        assert table.shape == (3, 5)
+        header, _ = get(client, "flow", run=name, layer="lstm", kind="total", rows=2, columns=2)
+        assert (header["times"], header["lengths"]) == ([0, 2, 5], [4, 5])
+        assert header["masked"] == ([0] if len(masked) == 2 else [])  # only bins that are masked as a whole
+        header, (curve,) = get(client, "curve", run=name, layer="lstm", kind="total", epoch=0)
+        assert header == {"epoch": 0, "masked": masked, "arrays": header["arrays"]}
+        np.testing.assert_array_equal(curve, np.array(rows[0], "float32"))
+        header, _ = get(client, "frame", run=name, layer="lstm", kind="states", epoch=0)
+        assert header["masked"] == masked
+        header, _ = get(client, "flow", run=name, layer="sick", kind="total")
+        assert header["masked"] == ([0] if name == "recorded" else [])  # a network that is NaN is not masked
+    close_board(client)
+
+
 def test_whatever_is_damaged_is_left_out_or_told(tmp_path, load_fast):
     """Never is it the server that fails; TensorBoard's loaders differ in what they hand over."""
     for name, message in {**DAMAGED_FLOWS, **DAMAGED_FRAMES}.items():
@@ -530,6 +638,11 @@ def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast,
         assert header["epochs"] == kept
         assert header["last"][-1] == 299
         close_board(client)
+
+
+def test_the_address_that_is_printed_is_that_of_the_tab():
+    assert address.tab() == f"http://localhost:{core_plugin.DEFAULT_PORT}/#{board.NAME}"
+    assert address.tab("127.0.0.1", 7000) == f"http://127.0.0.1:7000/#{board.NAME}"
 
 
 def test_under_a_path_prefix(logs):

@@ -753,6 +753,26 @@ def test_a_second_fit_goes_to_a_folder_of_its_own(tmp_path, capsys, read_values,
     assert open_event_files(tmp_path) == []
 
 
+def test_a_fit_with_a_probe_says_in_one_line_where_it_can_be_seen(tmp_path, capsys):
+    """Once a run: a loop of fits that go on does not say it again; without recurrent layers there is no tab to see."""
+    address = " http://localhost:6006/#rnn_tutorial"
+    model, folder = simple(), tmp_path / "run"
+    lines = []
+    for first, last in ((0, 1), (1, 2), (2, 3), (0, 1)):
+        watching = observe(folder, probe=(X[:2], Y[:2]), pictures=False)
+        fit(model, watching, initial_epoch=first, epochs=last)
+        lines.append(capsys.readouterr().out.splitlines())
+    assert [len(line) for line in lines] == [1, 0, 0, 2]
+    assert lines[0][0].startswith(f"{folder} ")
+    assert lines[3][1].startswith(f"{folder}_2 ")
+    assert lines[0][0].endswith(address)
+    assert lines[3][1].endswith(address)
+    fit(simple(), [*observe(tmp_path / "a", (X[:2], Y[:2])), *observe(tmp_path / "b", (X[:2], Y[:2]))], epochs=1)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [f"{tmp_path / name}" for name in "ab"]
+    fit(simple(), observe(tmp_path / "without", pictures=False), epochs=1)
+    assert address not in capsys.readouterr().out
+
+
 def test_separate_callbacks_share_the_run_of_their_fit(tmp_path, monkeypatch, read_values, our_event_file):
     monkeypatch.chdir(tmp_path)
     # However the one folder is written.

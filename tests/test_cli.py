@@ -354,6 +354,7 @@ def test_what_is_said_besides(twelve_months):
         "It forecasts one month, and that repeatedly.",
     ]
     assert said[3] == "Training for 200 epochs."
+    assert said[4].endswith(" http://localhost:6006/#rnn_tutorial")
     assert "No interval around the forecast: the series is too short to see how wrong 80% of forecasts were." in said
     relative = folder.relative_to(folder.parents[1])
     assert said[-2].startswith(f"forecast.csv, forecast.png, model.keras are in {relative}.")
@@ -725,7 +726,7 @@ def test_board_serves_until_it_is_ended(twelve_months, tmp_path, end):
 
         def address():
             assert board.poll() is None, output.read_text()
-            return re.search(r"http://127\.0\.0\.1:([0-9]+)/ ", output.read_text())
+            return re.search(r"http://127\.0\.0\.1:([0-9]+)/#rnn_tutorial$", output.read_text(), re.MULTILINE)
 
         port = int(poll(address, "the address")[1])
         # It is printed once the server answers, so that there is nothing to wait for.
@@ -747,7 +748,8 @@ def test_board_serves_until_it_is_ended(twelve_months, tmp_path, end):
             os.kill(pid, signal.SIGKILL)
     assert output.read_text().splitlines() == [
         f"TensorBoard starts on {logs} ...",
-        f"TensorBoard is at http://127.0.0.1:{port}/ (Ctrl-C ends it)",
+        f"TensorBoard is at http://127.0.0.1:{port}/ (Ctrl-C ends it), the RNN tab at "
+        f"http://127.0.0.1:{port}/#rnn_tutorial",
     ]
 
 

@@ -502,3 +502,34 @@ def test_where_dot_is_nothing_is_told(tmp_path, capsys):
     model.compile("sgd", "mse")
     model.fit(np.zeros((2, 1, 5)), np.zeros((2, 5)), verbose=0, callbacks=[ModelDiagram(tmp_path)])
     assert capsys.readouterr().out == ""
+
+
+LONG = "a_long_name_of_a_layer_that_somebody_chose_with_care"
+
+
+@pytest.mark.parametrize("name", ["lstm", LONG, f"WWW_{LONG.upper()}", "时间序列预测的循环神经网络的第一层"])
+def test_boxes_have_room_for_their_text(name, capfd, drawer):
+    """Graphviz says where one has not, and would draw it over its neighbours."""
+
+    def build(x):
+        x = layers.LSTM(4, name=name, return_sequences=True)(x)
+        x = layers.TimeDistributed(layers.Dense(2), name=f"{name}_1")(x)
+        x = layers.GRU(3, name=f"{name}_2", return_sequences=True)(x)
+        return layers.Dense(1, activation="sigmoid", name=f"{name}_3")(x)
+
+    nodes, _ = diagrams._unrolled_boxes(functional((4, 3), build))
+    drawn = [node for node in nodes if node.text]
+    for one in drawn:
+        for other in drawn:
+            apart = abs(one.x - other.x) - (one.width + other.width) / 2
+            assert one is other or apart > 0 or abs(one.y - other.y) >= (one.height + other.height) / 2
+    if drawer == "dot":
+        diagrams._graphviz(nodes, [], quiet=False)
+        assert capfd.readouterr().err == ""
+
+
+def test_nothing_of_graphviz_is_printed(capfd, drawer):
+    model = functional((4, 3), lambda x: layers.Dense(1, name=f"{LONG}_1")(layers.LSTM(4, name=LONG)(x)))
+    diagrams.unrolled_diagram(model)
+    diagrams.layers_diagram(model)
+    assert capfd.readouterr().err == ""

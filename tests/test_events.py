@@ -1177,10 +1177,9 @@ def test_hparams_come_back_through_the_plugin_of_tensorboard(tmp_path):
 
     for cell, error in (("lstm", 0.25), ("gru", 0.5)):
         with events.Run(tmp_path / cell) as run:
-            run.hparams({"cell": cell, "units": np.int64(32), "rate": 0.01, "clipped": cell == "gru"}, ["error"])
+            run.hparams({"cell": cell, "units": np.int64(32), "rate": 0.01, "clipped": cell == "gru"})
             run.scalar("error", 1, 0)
             run.scalar("error", error, 1)
-            run.scalar("other", 7, 1)
     multiplexer = plugin_event_multiplexer.EventMultiplexer()
     multiplexer.AddRunsFromDirectory(str(tmp_path))
     multiplexer.Reload()
@@ -1202,6 +1201,36 @@ def test_hparams_come_back_through_the_plugin_of_tensorboard(tmp_path):
     assert rows["lstm"].hparams["units"].number_value == 32
     assert rows["gru"].hparams["clipped"].bool_value is True
     assert rows["lstm"].metric_values[0].value == 0.25
+
+
+@pytest.mark.parametrize("metrics", [(), ["error"]], ids=["", "with metrics"])
+def test_hparams_of_all_kinds_of_runs(tmp_path, metrics):
+    """TensorBoard shows what each of them was made with and came to, whichever run it reads first."""
+    from tensorboard.plugins.hparams import backend_context
+
+    made = {
+        "digits/a": ({"learning_rate": 0.1, "hidden": "64-64"}, {"accuracy": 0.9}),
+        "digits/b": ({"learning_rate": 0.01, "hidden": 64}, {"accuracy": 0.8}),  # of another type than the first
+        "sales": ({"method": "lstm", "horizon": 12}, {"error": 0.7}),
+        "mine": ({"clipped": True}, {"test error": 0.5}),
+    }
+    for name, (values, scalars) in made.items():
+        with events.Run(tmp_path / name) as run:
+            run.hparams(values, metrics)
+            for tag, value in scalars.items():
+                run.scalar(tag, value, 0)
+            run.part("validation").scalar("epoch_loss", 1.0, 0)
+    multiplexer = plugin_event_multiplexer.EventMultiplexer()
+    multiplexer.AddRunsFromDirectory(str(tmp_path))
+    multiplexer.Reload()
+    provider = data_provider.MultiplexerDataProvider(multiplexer, str(tmp_path))
+    flags = context.RequestContext()
+    backend = backend_context.Context(base_plugin_context(provider, multiplexer, tmp_path))
+    experiment = backend.experiment_from_metadata(flags, "", True, backend.hparams_metadata(flags, ""), [])
+    shown = {info.name for info in experiment.hparam_infos}
+    assert shown == {"learning_rate", "hidden", "method", "horizon", "clipped"}
+    columns = {(info.name.group, info.name.tag) for info in experiment.metric_infos}
+    assert columns == {("", "accuracy"), ("", "error"), ("", "test error"), ("validation", "epoch_loss")}
 
 
 def base_plugin_context(provider, multiplexer, folder):

@@ -569,6 +569,31 @@ def test_states_gates_and_weights_of_strange_values(values):
         assert ("infinite" in written(figure)) == bool(np.isinf(values).any())
 
 
+@pytest.mark.parametrize("draw", ["flow", "states", "gates"])
+def test_what_is_masked_and_what_is_not_a_number(draw):
+    """Where it is known which steps are masked, they alone are hatched."""
+    nan = float("nan")
+    values = np.array([[nan, nan, 1.0, nan, 0.5], [nan, nan, nan, 0.2, 0.5]])
+    make = {
+        "flow": lambda masked: figures.gradient_flow(values, [0, 1], "t", masked=masked),
+        "states": lambda masked: figures.states({"hidden": values}, "t", masked),
+        "gates": lambda masked: figures.gates({"input": values}, "t", masked),
+    }[draw]
+    figure = make([True, False, False, False, True])
+    assert {"masked", "not a number"} <= set(written(figure))
+    image = next(iter(images(figure).values()))
+    left, right, bottom, top = image.get_extent()
+    first, last, legend = hatched(figure)
+    for ground, column in ((first, 0), (last, 4)):
+        start = left + column * (right - left) / 5
+        assert ground.get_bbox().bounds == pytest.approx((start, top, (right - left) / 5, bottom - top))
+    assert legend.get_y() > bottom
+    texts_inside(figure)
+    assert {"masked", "not a number"} & set(written(make([True, True, True, True, False]))) == {"masked"}
+    assert {"masked", "not a number"} & set(written(make(np.zeros(5, bool)))) == {"not a number"}
+    assert {"masked", "not a number"} & set(written(make(None))) == {"masked"}
+
+
 def test_masked_steps_of_states_are_hatched_and_explained():
     hidden = np.array([[float("nan"), 0.5], [float("nan"), -0.5]])
     figure = figures.states({"hidden": hidden, "cell": np.ones((2, 2))}, "t")

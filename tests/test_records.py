@@ -187,3 +187,25 @@ def test_a_wrong_header_is_refused(change):
 def test_what_is_no_frame_is_refused(blobs):
     with pytest.raises(ValueError):  # noqa: PT011  (of many kinds)
         records.frame(blobs)
+
+
+def test_what_is_marked_in_few_words():
+    flags = np.array([1, 1, 0, 0, 1, 0, 1], bool)
+    assert records.spans(flags) == [[0, 1], [4, 4], [6, 6]]
+    for numbers in np.random.default_rng(0).random((20, 9)):
+        found = records.spans(numbers < 0.5)
+        np.testing.assert_array_equal(records.marked(found, np.arange(9)), numbers < 0.5)
+        np.testing.assert_array_equal(records.marked(found, np.array([8, 3])), numbers[[8, 3]] < 0.5)
+    assert records.spans([]) == records.spans([0, 0]) == []
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, 1, {}, [1], [[1]], [[1, 2, 3]], [[0, 10**30]], [[-1, 2]], [["a", 1]]], ids=repr
+)
+def test_marks_that_are_damaged(damaged):
+    assert records.marked(damaged, np.arange(3)) is None
+
+
+def test_marks_overlap_and_take_no_memory():
+    places = np.arange(4) * 2**29
+    assert records.marked([[0, 2**31 - 1], [0, 5], [7, 3]], places).tolist() == [True] * 4

@@ -41,6 +41,8 @@ def test_all_well(course, tmp_path):
     assert re.fullmatch(r"01_a +0 s  logs.01_a", lines[0])
     assert re.fullmatch(r"02_b +0 s  logs.02_b", lines[1])
     assert lines[2].startswith("2 of 2 lessons ran to their end")
+    assert lines[3].endswith("--logdir logs")
+    assert lines[4].endswith(" http://localhost:6006/#rnn_tutorial")
     assert (tmp_path / "logs" / "01_a" / "output.txt").read_text() == "fine\n"
 
 

@@ -54,6 +54,11 @@ def folders(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def seen_at(folder):
+    """What a fit with a probe says of its run."""
+    return f"{folder} is written for TensorBoard, the RNN tab: http://localhost:6006/#rnn_tutorial\n"
+
+
 def steps(values):
     """{plugin: {tag: [steps]}} of what `read_values` gives."""
     return {plugin: {tag: list(found) for tag, found in tags.items()} for plugin, tags in values.items()}
@@ -142,7 +147,8 @@ def test_one_epoch_per_fit_is_one_run(tmp_path, capsys, read_values, our_event_f
             watching = make(tmp_path / "turns" / "run")
         history += fit(model, watching, epoch, epoch + 1, validation_data=VALIDATION).history["loss"]
         assert open_event_files(tmp_path) == []
-    assert capsys.readouterr().out == ""
+    # Where it can be seen is said once a run, not once a fit.
+    assert capsys.readouterr().out == "".join(seen_at(tmp_path / name / "run") for name in ("whole", "turns"))
     assert folders(tmp_path / "turns") == ["run"]
     found = {}
     for name in ("whole", "turns"):
@@ -456,9 +462,9 @@ def test_a_new_process_goes_on_behind_the_last_epoch(tmp_path, run_python, read_
         """
     run = tmp_path / "run"
     lines = [run_python(program, run, *epochs, TF_CPP_MIN_LOG_LEVEL="3") for epochs in ((0, 2), (2, 4), (3, 4))]
-    assert lines[0] == ""
-    assert lines[1] == f"{run} holds the epochs before epoch 2; this run goes on there\n"
-    assert lines[2] == f"{run} holds a run already; this one goes to {run}_2\n"
+    assert lines[0] == seen_at(run)
+    assert lines[1] == f"{run} holds the epochs before epoch 2; this run goes on there\n{seen_at(run)}"
+    assert lines[2] == f"{run} holds a run already; this one goes to {run}_2\n{seen_at(f'{run}_2')}"
     assert folders(tmp_path) == ["run", "run_2"]
     found = read_values(our_event_file(run))
     for plugin, tag in (

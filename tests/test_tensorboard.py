@@ -44,7 +44,7 @@ def tensorboard(lesson, logs, serve):
     letters_in_the_projector(logs / "letters")
     for cell, error in (("lstm", 0.125), ("gru", 0.0625)):
         with events.Run(logs / "race" / cell) as run:
-            run.hparams({"cell": cell, "timesteps": 25}, metrics=["error"])
+            run.hparams({"cell": cell, "timesteps": 25})
             run.scalar("error", error, 0)
             run.text("verse", f"the {cell} remembers", 0)
 

@@ -25,7 +25,7 @@ def matrix(steps, curves):
     rows = {}
     left_out = 0
     for step, curve in zip(steps, curves, strict=True):
-        if step >= 0 and curve.ndim == 1 and len(curve) <= LONGEST and curve.dtype.kind in "fiu":
+        if is_curve(step, curve):
             rows[step] = curve
         else:
             left_out += 1
@@ -36,6 +36,27 @@ def matrix(steps, curves):
         for number, epoch in enumerate(epochs.tolist()):
             table[number, : len(rows[epoch])] = rows[epoch]
     return epochs, table, left_out
+
+
+def is_curve(step, curve):
+    """Whether an array is a curve over time, of an epoch."""
+    return step >= 0 and curve.ndim == 1 and len(curve) <= LONGEST and curve.dtype.kind in "fiu"
+
+
+def masked_steps(table):
+    """Which time steps are masked, where nobody has recorded it.
+
+    The probe is the same at every epoch, so a masked step is NaN at all of them. A network that is NaN is so at all
+    steps.
+
+    Args:
+        table: Curves (epochs, time).
+
+    Returns:
+        Bool (time,).
+    """
+    missing = np.isnan(table)
+    return missing.all(axis=0) & ~missing.all()
 
 
 def edges(count, bins):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import pathlib
+import re
 import shlex
 import threading
 
@@ -31,6 +32,7 @@ _FILES = {
     "heatmap.js": "text/javascript",
     "host.js": "text/javascript",
     "layout.js": "text/javascript",
+    "missing.js": "text/javascript",
     "selection.js": "text/javascript",
     "tables.js": "text/javascript",
     "style.css": "text/css",
@@ -91,7 +93,10 @@ class Plugin(base_plugin.TBPlugin):
     # Routes.
 
     def _answer_runs(self, question):
-        """Runs, their layers, and what is recorded of each."""
+        """Runs in the order of their names, their layers in that of the model, and what is recorded of each.
+
+        A run's number is its place among all runs by the time at which they began.
+        """
         runs = question.runs(self._data)
         found: dict = {run: {} for run in runs}
         for listed in (self._data.list_tensors, self._data.list_blob_sequences):
@@ -113,15 +118,17 @@ class Plugin(base_plugin.TBPlugin):
         listed = []
         for number, (run, layers) in enumerate(found.items()):
             if layers:
-                ordered = [layers[name] for name in sorted(layers)]
-                listed.append({"name": run, "number": number, "layers": ordered})
+                ordered = sorted(layers.values(), key=lambda layer: (layer["place"], _natural(layer["name"])))
+                shown = [{key: value for key, value in layer.items() if key != "place"} for layer in ordered]
+                listed.append({"name": run, "number": number, "layers": shown})
             elif run in others:
                 listed.append({"name": run, "number": number, "layers": [], "starting": run not in begun})
+        listed.sort(key=lambda run: _natural(run["name"]))
         return _json({"version": _VERSION, "runs": listed})
 
     def _answer_flow(self, question):
         """All epochs of a layer's flow, thinned: [low, high, mean], or the numbers as they are where they are few."""
-        epochs, table, left_out = self._read_curves(question)
+        epochs, table, left_out, lengths, masked = self._read_curves(question)
         rows, columns = question.number("rows", 512), question.number("columns", 512)
         row_edges, column_edges = arrays.edges(len(epochs), rows), arrays.edges(table.shape[1], columns)
         parts = (table,)
@@ -134,25 +141,30 @@ class Plugin(base_plugin.TBPlugin):
             "times": column_edges.tolist(),
             "epochs": len(epochs),
             "left_out": left_out,
+            # Why there is no number: the row ends before, the column is masked, or else the network is NaN.
+            "lengths": np.maximum.reduceat(lengths, row_edges[:-1]).tolist() if len(epochs) else [],
+            "masked": _wholly(masked, column_edges),
         }
         return _bytes(header, *parts)
 
     def _answer_curve(self, question):
         """The curve of one epoch, as it was recorded; of the last one before it, where that epoch has none."""
-        epochs, table, _ = self._read_curves(question)
+        epochs, table, _, lengths, masked = self._read_curves(question)
         place = max(int(np.searchsorted(epochs, question.number("epoch", at_least=0), side="right")) - 1, 0)
         if place >= len(epochs):
             raise errors.NotFoundError("nothing is recorded yet")
-        return _bytes({"epoch": int(epochs[place])}, table[place])
+        curve = table[place, : lengths[place]]
+        return _bytes({"epoch": int(epochs[place]), "masked": np.flatnonzero(masked).tolist()}, curve)
 
     def _answer_frames(self, question):
         """The epochs of which there are frames."""
-        return _json({"epochs": [datum.step for datum in self._list_frames(question)]})
+        return _json({"epochs": [datum.step for datum in self._list_frames(question)[1]]})
 
     def _answer_frame(self, question):
         """States or gates of one epoch: float16 (kind, unit, time)."""
         epoch = question.number("epoch", at_least=0)
-        datum = next((datum for datum in self._list_frames(question) if datum.step == epoch), None)
+        series, frames = self._list_frames(question)
+        datum = next((datum for datum in frames if datum.step == epoch), None)
         if datum is None:
             raise errors.NotFoundError(f"there is no frame of epoch {epoch}")
         blobs = [self._data.read_blob(question.context, blob_key=blob.blob_key) for blob in datum.values]
@@ -163,7 +175,11 @@ class Plugin(base_plugin.TBPlugin):
                 raise ValueError(stride)
         except (ValueError, KeyError, TypeError):
             raise errors.InvalidArgumentError(f"the frame of epoch {epoch} is damaged") from None
-        return _bytes({"epoch": epoch, "names": header["names"], "stride": stride}, values)
+        masked = records.marked(_about(series).get("masked"), np.arange(values.shape[2]) * stride[2])
+        if masked is None:
+            masked = arrays.masked_steps(values.reshape(-1, values.shape[2]))
+        content = {"epoch": epoch, "names": header["names"], "stride": stride}
+        return _bytes({**content, "masked": np.flatnonzero(masked).tolist()}, values)
 
     def _answer_saturation(self, question):
         """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}."""
@@ -211,7 +227,9 @@ class Plugin(base_plugin.TBPlugin):
     # Reading.
 
     def _read_curves(self, question):
-        """Epochs, table (epochs, time) and how many were left out, of the run, layer and kind that are asked for."""
+        """The run, layer and kind that are asked for: epochs, table (epochs, time), how many were left out, each
+        curve's length, and which steps are masked.
+        """
         run, layer, kind = question.text("run"), question.text("layer"), question.text("kind")
         if kind not in _FLOWS:
             raise errors.InvalidArgumentError(f"kind must be one of {', '.join(_FLOWS)}, received {kind!r}")
@@ -231,7 +249,14 @@ class Plugin(base_plugin.TBPlugin):
                 self._curves.move_to_end(key)
                 return self._curves[key][1]
             data = self._data.read_tensors(question.context, downsample=_ALL, **chosen).get(run, {}).get(tag, [])
-            read = arrays.matrix([datum.step for datum in data], [datum.numpy for datum in data])
+            steps, curves = [datum.step for datum in data], [datum.numpy for datum in data]
+            epochs, table, left_out = arrays.matrix(steps, curves)
+            sizes = {step: len(one) for step, one in zip(steps, curves, strict=True) if arrays.is_curve(step, one)}
+            lengths = np.array([sizes[epoch] for epoch in epochs.tolist()], dtype=np.int64)
+            masked = records.marked(_about(series).get("masked"), np.arange(table.shape[1]))
+            if masked is None:
+                masked = arrays.masked_steps(table)
+            read = epochs, table, left_out, lengths, masked
             self._curves[key] = newest, read
             self._curves.move_to_end(key)
             while len(self._curves) > 1 and sum(kept[1].nbytes for _, kept in self._curves.values()) > _KEPT:
@@ -253,7 +278,8 @@ class Plugin(base_plugin.TBPlugin):
             raise errors.NotFoundError(f"run {run!r} has no {tag!r}")
         if (series.max_length or 0) > _MOST_PARTS:
             raise errors.InvalidArgumentError(f"{tag!r} is damaged: a frame says that it has {series.max_length} parts")
-        return self._data.read_blob_sequences(question.context, downsample=_ALL, **chosen).get(run, {}).get(tag, [])
+        data = self._data.read_blob_sequences(question.context, downsample=_ALL, **chosen).get(run, {}).get(tag, [])
+        return series, data
 
 
 class _Data:
@@ -339,12 +365,34 @@ def _file(name, kind):
     return (_STATIC / name).read_text(encoding="utf-8"), kind
 
 
+def _about(series):
+    """What a tag's metadata say; nothing where they are damaged."""
+    try:
+        return records.metadata(series.plugin_content)
+    except ValueError:
+        return {}
+
+
+def _wholly(flags, edges):
+    """The numbers of the bins in which everything is marked."""
+    counts = np.diff(np.concatenate([[0], np.cumsum(flags)])[edges])
+    return np.flatnonzero((counts == np.diff(edges)) & (counts > 0)).tolist()
+
+
+def _natural(name):
+    """A key to sort names of runs and layers by, in which numbers count as numbers and folders stay together."""
+
+    def parts(folder):
+        texts = re.split("([0-9]+)", folder)  # every second one a number
+        texts[1::2] = [number.lstrip("0") for number in texts[1::2]]
+        return [(len(text), text) if place % 2 else text.casefold() for place, text in enumerate(texts)]
+
+    return [parts(folder) for folder in re.split(r"[/\\]", name)], name
+
+
 def _add_layer(layers, tag, series):
     """Take up in {name: layer} what a tag's metadata says."""
-    try:
-        about = records.metadata(series.plugin_content)
-    except ValueError:
-        about = {}
+    about = _about(series)
     version, name, kind = records.whole(about.get("v")), about.get("layer"), about.get("kind")
     if not isinstance(name, str) or not isinstance(kind, str):
         version = None
@@ -353,6 +401,10 @@ def _add_layer(layers, tag, series):
     layer = layers.setdefault(
         name, {"name": name, "cell": None, "units": None, "flows": [], "frames": [], "last": 0, "problem": None}
     )
+    # Where the order of the model is not recorded: a callback writes the layers in that order, one after the other.
+    number = records.whole(about.get("place"))
+    place = (math.inf, series.max_wall_time or 0) if number is None else (number, 0)
+    layer["place"] = min(layer.get("place", place), place)
     layer["last"] = max(layer["last"], series.max_step or 0)
     if version != _VERSION:
         said = "nothing" if version is None else f"version {version}"

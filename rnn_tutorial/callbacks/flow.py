@@ -21,7 +21,7 @@ class GradientFlow(ProbeObserver):
       as well as the last, near 0 its gradient has vanished, far above 1 it explodes.
     - `gradient_flow_picture/<layer>`: time steps across, epochs downwards, log colours.
     - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_above`: the norms as arrays (time,), NaN where a
-      step is masked, for the tab RNN.
+      step is masked, as the metadata of the tags say, for the tab RNN.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
@@ -64,8 +64,8 @@ class GradientFlow(ProbeObserver):
             if norms is not None:
                 with np.errstate(over="ignore"):  # beyond float32 is infinite
                     array = norms.astype("float32")
-                tag = f"rnn/{name}/{kind}"
-                self.run.tensor(tag, array, epoch, PLUGIN, self.content(kind, name))
+                content = self.content(kind, name, look.masked(len(array)))
+                self.run.tensor(f"rnn/{name}/{kind}", array, epoch, PLUGIN, content)
         ratio = _ratio(look.flow.hidden)
         if ratio is not None:
             self.run.scalar(f"gradient_flow_ratio/{name}", ratio, epoch)
@@ -80,12 +80,15 @@ class GradientFlow(ProbeObserver):
         if not rows:
             return {}
         epochs, norms = zip(*rows, strict=True)
-        longest = max(len(row) for row in norms)
+        lengths = {len(row) for row in norms}
+        longest = max(lengths)
+        # Where a row ends before others, what is missing in it is neither masked nor NaN.
+        masked = look.masked(longest) if look.flow is not None and lengths == {len(look.flow.hidden)} else None
         table = np.full((len(norms), longest), math.nan)
         for number, row in enumerate(norms):
             table[number, : len(row)] = row
         title = f"{name}: gradient through time"
-        return {f"gradient_flow_picture/{name}": figures.gradient_flow(table, epochs, title)}
+        return {f"gradient_flow_picture/{name}": figures.gradient_flow(table, epochs, title, masked=masked)}
 
 
 def _ratio(norms):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from rnn_tutorial import checks, losses, naming, quiet, recurrent
+from rnn_tutorial import address, checks, losses, naming, quiet, records, recurrent
 from rnn_tutorial.callbacks.base import Observer
 
 # The plugin of TensorBoard that reads the arrays.
@@ -69,6 +69,13 @@ class ProbeObserver(Observer):
         needs.flow |= self.needs_gradients
         needs.states |= self.needs_states
         needs.loss = self.loss if needs.loss is None else needs.loss
+        if recurrent.layers(self.model):
+            self._shared.kept(ProbeObserver, "address", self._tell_address)
+
+    def _tell_address(self):
+        """Say once a run where it can be seen."""
+        quiet.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {address.tab()}")
+        return True
 
     def look(self, epoch, logs):
         """Look, write the numbers, and draw where a picture is due."""
@@ -94,13 +101,28 @@ class ProbeObserver(Observer):
         """Give the pictures of one layer, {tag: figure}."""
         return {}
 
-    def content(self, kind, name):
-        """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata."""
+    def content(self, kind, name, masked=None):
+        """What the tab reads about a tag of one layer: constant, so that it is part of the tag's metadata.
+
+        Args:
+            kind: What the tag holds, the last part of its name.
+            name: Name of the layer.
+            masked: Bool (time,), True where a step is masked; None leaves it to the tab to guess.
+        """
         if (kind, name) not in self._contents:
-            layer = recurrent.layers(self.model).get(name.partition("/use_")[0])
-            cell = recurrent.cell_of(layer)
-            units = getattr(cell, "units", None)
-            about = {"v": 1, "kind": kind, "layer": name, "cell": naming.class_name(cell), "units": units}
+            layers = recurrent.layers(self.model)
+            base = name.partition("/use_")[0]
+            cell = recurrent.cell_of(layers.get(base))
+            about = {
+                "v": 1,
+                "kind": kind,
+                "layer": name,
+                "cell": naming.class_name(cell),
+                "units": getattr(cell, "units", None),
+                "place": list(layers).index(base) if base in layers else len(layers),  # in the order of the model
+            }
+            if masked is not None:
+                about["masked"] = records.spans(masked)
             self._contents[kind, name] = json.dumps(about).encode()
         return self._contents[kind, name]
 

@@ -65,9 +65,10 @@ class StateHeatmaps(ProbeObserver):
         """Draw states, and gates where there are any."""
         if not look.states:
             return {}
-        drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample")}
+        masked = _masked(look)
+        drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample", masked)}
         if look.gates:
-            drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample")
+            drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample", masked)
         return drawn
 
     def _frame(self):
@@ -75,8 +76,13 @@ class StateHeatmaps(ProbeObserver):
         for name, look in self._looks.items():
             for kind, arrays in (("states", look.states), ("gates", look.gates)):
                 if arrays:
-                    blobs = _blobs(arrays)
-                    self.run.blobs(f"rnn/{name}/{kind}", blobs, self._epoch, PLUGIN, self.content(kind, name))
+                    content = self.content(kind, name, _masked(look))
+                    self.run.blobs(f"rnn/{name}/{kind}", _blobs(arrays), self._epoch, PLUGIN, content)
+
+
+def _masked(look):
+    """Which steps of the first sample are masked."""
+    return look.masked(look.states["hidden"].shape[1], sample=0)
 
 
 def _log_spaced(count):

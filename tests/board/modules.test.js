@@ -8,6 +8,7 @@ const { fromHalves, unpack } = await import(at("binary"));
 const { cell, drawn, isThinned, lastUpTo, sharesAt, union } = await import(at("binning"));
 const colors = await import(at("colors"));
 const layout = await import(at("layout"));
+const missing = await import(at("missing"));
 const selection = await import(at("selection"));
 const tables = await import(at("tables"));
 
@@ -96,22 +97,80 @@ test("colours keep their order for the colour-blind and in grey", () => {
 });
 
 test("a log scale", () => {
-  const range = colors.positiveRange([Float32Array.of(NaN, 0, 1e-4), Float32Array.of(1, Infinity, -1)]);
-  assert.deepEqual(range, { low: Math.fround(1e-4), high: 1, zero: true, infinite: true });
   const scale = colors.logScale({ low: 1e-4, high: 1 });
   for (const [value, place] of [[1e-4, 0], [1e-2, 0.5], [1, 1]]) assert.ok(Math.abs(scale.place(value) - place) < 1e-9);
   assert.deepEqual(colors.color(NaN, scale), null);
-  assert.deepEqual(colors.color(0, scale), colors.ZERO);
-  assert.deepEqual(colors.color(1e-5, scale), colors.ZERO);
+  assert.deepEqual(colors.color(0, scale), colors.LESS);
+  assert.deepEqual(colors.color(1e-5, scale), colors.LESS);
+  assert.deepEqual(colors.color(1.1, scale), colors.MORE);
+  assert.deepEqual(colors.color(Math.fround(0.1), colors.logScale({ low: 0.01, high: 0.1 })), [0xfd, 0xe7, 0x25], "rounded to float32");
   assert.deepEqual(colors.color(Infinity, scale), colors.INFINITE);
   assert.deepEqual(colors.color(1, scale), [0xfd, 0xe7, 0x25]);
   assert.deepEqual(colors.color(1e-4, scale), [0x44, 0x01, 0x54]);
   const wide = colors.logScale({ low: 1e-30, high: 1 });
-  assert.ok(Math.abs(wide.low / 1e-12 - 1) < 1e-9 && wide.zero, "twelve decades at most");
+  assert.ok(Math.abs(wide.low / 1e-12 - 1) < 1e-9, "twelve decades at most");
   const single = colors.logScale({ low: 5, high: 5 });
   assert.ok(Math.abs(single.place(5) - 0.5) < 1e-9);
-  assert.equal(colors.logScale(colors.positiveRange([Float32Array.of(NaN, 0)])).high, 1);
   assert.deepEqual([...colors.paint(Float32Array.of(NaN, 1), scale)], [0, 0, 0, 0, 0xfd, 0xe7, 0x25, 255]);
+  assert.deepEqual([...colors.paint(Float32Array.of(0, 2, Infinity), scale)], [colors.LESS, colors.MORE, colors.INFINITE].flatMap((rgb) => [...rgb, 255]));
+});
+
+/** A run's gradients, rows of numbers. */
+const gradients = (...rows) => ({ rows: rows.length, arrays: [Float32Array.from(rows.flat())] });
+const ends = (...runs) => {
+  const { low, high } = colors.flowScale(runs);
+  return [low, high].map((end) => Number(end.toPrecision(6)));
+};
+
+test("healthy runs keep their scale beside one that has exploded", () => {
+  const healthy = [gradients([1e-7, 1], [1e-2, 0.5]), gradients([1e-3, 30], [0, NaN])];
+  const alone = ends(...healthy);
+  assert.deepEqual(alone, [1e-7, 30]);
+  const sick = {
+    "1e16": gradients([1e14, 1e16], [1e10, 1e12]),
+    "a little": gradients([1e3, 1e8]),
+    "from the second epoch on": gradients([1e-3, 0.1], [1e10, 1e30]),
+    "infinite and NaN": gradients([Infinity, NaN], [Infinity, NaN]),
+    "infinite in the end": gradients([1e-3, 0.1], [Infinity, Infinity]),
+    zeros: gradients([0, 0]),
+    "NaN": gradients([NaN, NaN]),
+  };
+  for (const [name, run] of Object.entries(sick)) {
+    assert.deepEqual(ends(run, ...healthy), alone, name);
+    assert.deepEqual(ends(...healthy, run, run, run), alone, `three times ${name}`);
+  }
+  for (const scale of [2 ** -20, 2 ** 10]) assert.deepEqual(ends(gradients([scale, scale * 8]), gradients([scale * 1e12, scale * 1e13])), ends(gradients([scale, scale * 8])));
+});
+
+test("the scale of what spans more decades than there are colours", () => {
+  assert.deepEqual(ends(gradients([1e-30, 1e-10, 1])), [1e-12, 1], "vanishing: the highest ones");
+  assert.deepEqual(ends(gradients([1e-3, 1], [1e-4, 0.1], [1e8, 1e16])), [1e-4, 1], "epochs that have exploded do not count");
+  assert.deepEqual(ends(gradients([1e4, 1e16])), [1e4, 1e16], "nothing but exploded");
+  assert.deepEqual(ends(gradients([1e-20, 1e-18]), gradients([1e-3, 1])), [1e-12, 1], "a dead run does not make the others exploded");
+  for (const nothing of [gradients([NaN, 0]), gradients([Infinity]), { rows: 0, arrays: [new Float32Array()] }]) assert.deepEqual(ends(nothing), [0.1, 1]);
+  assert.deepEqual(ends(), [0.1, 1]);
+});
+
+test("what is beyond a scale is known", () => {
+  const scale = colors.logScale({ low: 1e-3, high: 1 });
+  assert.deepEqual(colors.beyond(scale, [Float32Array.of(1e-3, 1, NaN)]), { less: false, more: false, infinite: false });
+  assert.deepEqual(colors.beyond(scale, [Float32Array.of(0), Float32Array.of(5)]), { less: true, more: true, infinite: false });
+  assert.deepEqual(colors.beyond(colors.linearScale(-1, 1, colors.diverging), [Float32Array.of(-1, -Infinity)]), { less: false, more: false, infinite: true });
+});
+
+test("why there is no number", () => {
+  const { NAN, MASKED, UNRECORDED } = missing;
+  const plain = flow([[NaN, NaN, 1, NaN], [NaN, 2, NaN, 0]]);
+  Object.assign(plain.header, { masked: [0], lengths: [3, 4] });
+  assert.deepEqual([...missing.ofFlow(plain)], [MASKED, NAN, 0, UNRECORDED, MASKED, 0, NAN, 0]);
+  const thinned = flow([[NaN, NaN, 1]], true);
+  Object.assign(thinned.header, { masked: [1], lengths: [9], times: [0, 5, 8, 12] });
+  assert.deepEqual([...missing.ofFlow(thinned)], [NAN, MASKED, 0]);
+  const frame = { header: { masked: [1] }, arrays: [{ shape: [1, 2, 2] }] };
+  assert.deepEqual([...missing.ofFrame(frame, Float32Array.of(NaN, NaN, 1, NaN))], [NAN, MASKED, 0, MASKED]);
+  const curve = { values: Float32Array.of(NaN, NaN, 3), masked: [0] };
+  assert.deepEqual([0, 1, 2, 3].map((step) => missing.ofCurve(curve, step)), [MASKED, NAN, 0, UNRECORDED]);
+  assert.deepEqual(missing.occurring([[0, MASKED], [NAN, MASKED, 0]]), [NAN, MASKED]);
 });
 
 test("scales of states and gates", () => {
@@ -179,6 +238,20 @@ test("a selection fits what is there", () => {
   assert.deepEqual(selection.layersOf(runs, ["old", "new"]).map(({ name }) => name), ["lstm", "sick", "gru"]);
 });
 
+test("runs come in the order in which they are listed, and the newest is chosen first", () => {
+  const layers = [{ name: "lstm", flows: ["total"], frames: [], last: 0, problem: null }];
+  const runs = [["run_2", 5], ["run_10", 9], ["run_11", 1]].map(([name, number]) => ({ name, number, layers }));
+  assert.deepEqual(selection.fit({ ...selection.nothing(), runs: ["run_11", "run_2", "run_10"] }, runs).runs, ["run_2", "run_10", "run_11"]);
+  assert.deepEqual(selection.fit(selection.nothing(), runs).runs, ["run_10"]);
+});
+
+test("layers of several runs keep the order of the models", () => {
+  const run = (name, ...layers) => ({ name, layers: layers.map((layer) => ({ name: layer, flows: [], frames: [], last: 0, problem: null })) });
+  const names = (...runs) => selection.layersOf(runs, runs.map(({ name }) => name)).map(({ name }) => name);
+  assert.deepEqual(names(run("a", "lstm", "zeta", "alpha")), ["lstm", "zeta", "alpha"]);
+  assert.deepEqual(names(run("a", "lstm_2", "lstm_10"), run("b", "lstm", "lstm_2", "gru", "lstm_10", "last")), ["lstm", "lstm_2", "gru", "lstm_10", "last"]);
+});
+
 test("tables", () => {
   const table = tables.flowTable("run", flow([[0.1, NaN], [Infinity, 4]]), "high");
   assert.deepEqual(table.head, ["epoch", "t=0", "t=1"]);
@@ -186,15 +259,18 @@ test("tables", () => {
   const thinned = tables.flowTable("run", flow([[1, 2], [3, 4]], true), "low");
   assert.equal(thinned.title, "run (smallest of each bin)");
   assert.deepEqual(thinned.rows[1], ["2–3", 1.5, 2]);
-  assert.deepEqual(tables.curveTable("c", [{ name: "a", values: [1, 2] }, { name: "b", values: [3] }]).rows, [[0, 1, 3], [1, 2, NaN]]);
-  const frame = { header: { names: ["hidden", "cell"], stride: [1, 2, 3], epoch: 7 }, arrays: [{ shape: [2, 2, 2], values: Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7) }] };
+  assert.deepEqual(tables.curveTable("c", [{ name: "a", values: [1, 2] }, { name: "b", values: [3] }]).rows, [[0, 1, 3], [1, 2, null]]);
+  const holes = flow([[NaN, NaN, 1]]);
+  Object.assign(holes.header, { masked: [0], lengths: [3] });
+  assert.deepEqual(tables.flowTable("run", holes, "high").rows, [[0, null, NaN, 1]], "what is masked is empty, NaN is NaN");
+  const frame = { header: { names: ["hidden", "cell"], stride: [1, 2, 3], epoch: 7, masked: [] }, arrays: [{ shape: [2, 2, 2], values: Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7) }] };
   const [, second] = tables.frameTables("run", frame);
   assert.deepEqual(second, { title: "run, cell, epoch 7", head: ["unit", "t=0", "t=3"], rows: [[0, 4, 5], [2, 6, 7]] });
 });
 
 test("CSV keeps odd names and no formulas", () => {
-  const csv = tables.toCsv([{ title: '=1+1, "x"', head: ["epoch", "t=0"], rows: [[0, -1.5], [1, NaN], [2, Infinity]] }]);
-  assert.equal(csv, '"\'=1+1, ""x"""\r\nepoch,t=0\r\n0,-1.5\r\n1,\r\n2,inf\r\n');
+  const csv = tables.toCsv([{ title: '=1+1, "x"', head: ["epoch", "t=0"], rows: [[0, -1.5], [1, null], [2, Infinity], [3, NaN]] }]);
+  assert.equal(csv, '"\'=1+1, ""x"""\r\nepoch,t=0\r\n0,-1.5\r\n1,\r\n2,inf\r\n3,NaN\r\n');
   assert.equal(tables.toTabs([{ title: "a\tb", head: ["x"], rows: [[1]] }]), "a b\nx\n1");
 });
 

@@ -7,10 +7,17 @@ const RUNS = {
   light: ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"],
   dark: ["#8e98a3", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"],
 };
-// What has no place on a scale: 0 and what is far below the rest on a log scale, and infinity.
-export const ZERO = [0, 0, 0];
+// What has no place on a scale: 0 and what is far below the rest on a log scale, what is far above it, and infinity.
+export const LESS = [0, 0, 0];
+export const MORE = [255, 128, 24];
 export const INFINITE = [230, 30, 90];
 const STEPS = 256;
+// A log scale shows so many decades.
+const DECADES = 12;
+// Norms of gradients are usually about this large: the one nearest to it is taken for healthy, ...
+const USUAL = 1e-3;
+// ... and what is so many times larger than that for exploded.
+const EXPLODED = 1e4;
 
 function channels(hex) {
   return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
@@ -40,47 +47,86 @@ export function runColor(number, dark) {
   return palette[number % palette.length];
 }
 
-/** Typed arrays -> {low, high} of their finite positive numbers, and whether there are zeros and infinities. */
-export function positiveRange(arrays) {
-  let [low, high, zero, infinite] = [Infinity, 0, false, false];
-  for (const values of arrays) {
-    for (const value of values) {
-      if (value === 0) zero = true;
-      else if (value === Infinity) infinite = true;
-      else if (value > 0) {
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
+/** {low, high} of the finite positive numbers among numbers; {low: Infinity, high: 0} where there is none. */
+function positiveRange(values) {
+  let [low, high] = [Infinity, 0];
+  for (const value of values) {
+    if (value > 0 && value < Infinity) {
+      if (value < low) low = value;
+      if (value > high) high = value;
     }
   }
-  return high > 0 ? { low, high, zero, infinite } : { low: 1e-1, high: 1, zero, infinite };
+  return { low, high };
 }
 
-/** A log scale of at most so many decades; a single number gets one, so that there is something to see. */
-export function logScale({ low, high, zero = false, infinite = false }, decades = 12) {
+/** Ranges without those that have exploded, and without those that hold nothing. */
+function healthy(ranges) {
+  const positive = ranges.filter(({ high }) => high > 0);
+  const far = ({ high }) => Math.abs(Math.log(high / USUAL));
+  const usual = positive.reduce((best, range) => (far(range) < far(best) ? range : best), { high: 0 });
+  return positive.filter(({ high }) => high <= usual.high * EXPLODED);
+}
+
+function around(ranges) {
+  return { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) };
+}
+
+/**
+ * A log scale for the gradients of some runs, [{rows, arrays}], each array typed and with as many rows.
+ *
+ * A run that has exploded does not count, so that the others look as they do without it. Where the rest spans more
+ * decades than can be shown, epochs that have exploded do not count either.
+ */
+export function flowScale(runs) {
+  const inRow = ({ rows, arrays }, row) => arrays.map((values) => values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows));
+  const ranges = runs.map((run) => ({ run, ...around(run.arrays.map(positiveRange)) }));
+  const kept = healthy(ranges);
+  if (kept.length === 0) return logScale({ low: 1e-1, high: 1 });
+  const whole = around(kept);
+  if (whole.high <= whole.low * 10 ** DECADES) return logScale(whole);
+  const rows = kept.flatMap(({ run }) => Array.from({ length: run.rows }, (_, row) => around(inRow(run, row).map(positiveRange))));
+  return logScale(around(healthy(rows)));
+}
+
+/** A log scale of at most `DECADES`, the highest ones; a single number gets one, so that there is something to see. */
+export function logScale({ low, high }) {
   if (low === high) [low, high] = [low / Math.sqrt(10), high * Math.sqrt(10)];
-  if (low < high * 10 ** -decades) [low, zero] = [high * 10 ** -decades, true];
+  low = Math.max(low, high * 10 ** -DECADES);
   const [from, to] = [Math.log(low), Math.log(high)];
   const place = (value) => (Math.log(value) - from) / (to - from);
-  return { kind: "log", low, high, zero, infinite, table: sequential, place };
+  return { kind: "log", low, high, table: sequential, place };
 }
 
 /** A linear scale. */
 export function linearScale(low, high, table) {
-  return { kind: "linear", low, high, zero: false, infinite: false, table, place: (value) => (value - low) / (high - low) };
+  return { kind: "linear", low, high, table, place: (value) => (value - low) / (high - low) };
+}
+
+/** What of some typed arrays is not on a scale: {less, more, infinite}, each whether there is any. */
+export function beyond(scale, arrays) {
+  const found = new Set();
+  for (const values of arrays) {
+    for (const value of values) found.add(outside(value, scale));
+  }
+  return { less: found.has(STEPS), more: found.has(STEPS + 1), infinite: found.has(STEPS + 2) };
+}
+
+/** The colour behind a scale's table that a number has; -1 where there is no number, null where it is on the scale. */
+function outside(value, scale) {
+  if (Number.isNaN(value)) return -1;
+  if (scale.kind === "log" && value < scale.low * (1 - 1e-6)) return STEPS;
+  if (!Number.isFinite(value)) return STEPS + 2;
+  return value > scale.high + Math.abs(scale.high) * 1e-6 ? STEPS + 1 : null;
 }
 
 /** Which colour a number has: a step of the scale's table, or one of those behind it; -1 where there is none (NaN). */
 function stepOf(value, scale) {
-  if (Number.isNaN(value)) return -1;
-  if (scale.kind === "log" && value < scale.low * (1 - 1e-6)) return STEPS;
-  if (!Number.isFinite(value)) return STEPS + 1;
-  return Math.round(Math.min(Math.max(scale.place(value), 0), 1) * (STEPS - 1));
+  return outside(value, scale) ?? Math.round(Math.min(Math.max(scale.place(value), 0), 1) * (STEPS - 1));
 }
 
-/** The colours of a scale, [r, g, b] after [r, g, b]: its table, what is too small, what is infinite. */
+/** The colours of a scale, [r, g, b] after [r, g, b]: its table, what is too small, too large, infinite. */
 function colorsOf(scale) {
-  return [...scale.table, ...ZERO, ...INFINITE];
+  return [...scale.table, ...LESS, ...MORE, ...INFINITE];
 }
 
 /** The colour of a number, [r, g, b]; null where there is none to show (NaN). */
@@ -92,8 +138,9 @@ export function color(value, scale) {
 /** Numbers -> pixels (size * 4), transparent where there is no number. */
 export function paint(values, scale) {
   const colors = colorsOf(scale);
-  const bytes = new Uint8Array((STEPS + 2) * 4).fill(255);
-  for (let step = 0; step < STEPS + 2; step++) bytes.set(colors.slice(step * 3, step * 3 + 3), step * 4);
+  const count = colors.length / 3;
+  const bytes = new Uint8Array(count * 4).fill(255);
+  for (let step = 0; step < count; step++) bytes.set(colors.slice(step * 3, step * 3 + 3), step * 4);
   const whole = new Uint32Array(bytes.buffer); // A pixel at once: there are many.
   const pixels = new Uint32Array(values.length);
   for (let index = 0; index < values.length; index++) {

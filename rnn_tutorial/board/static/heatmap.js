@@ -1,8 +1,9 @@
 // A grid of colours on a canvas, with axes, a pointer and a keyboard.
 
 import { make } from "./dom.js";
-import { color, INFINITE, paint, ZERO } from "./colors.js";
+import { color, INFINITE, LESS, MORE, paint } from "./colors.js";
 import { cellAt, countTicks, logTicks, moved, powerText, text } from "./layout.js";
+import { MASKED, NAN, occurring, REASONS, UNRECORDED } from "./missing.js";
 
 export const FONT = "12px system-ui, 'Segoe UI', Roboto, sans-serif";
 const MARGIN = { left: 52, top: 8, right: 10, bottom: 36 };
@@ -11,7 +12,7 @@ const MARGIN = { left: 52, top: 8, right: 10, bottom: 36 };
 export function ink() {
   const style = getComputedStyle(document.body);
   const named = (name) => style.getPropertyValue(name).trim();
-  return { text: named("--text"), faint: named("--faint"), line: named("--line"), surface: named("--surface"), focus: named("--focus") };
+  return { text: named("--text"), faint: named("--faint"), line: named("--line"), surface: named("--surface"), focus: named("--focus"), severe: named("--severe") };
 }
 
 /** A canvas of so many CSS pixels, and its context in CSS pixels. */
@@ -27,21 +28,52 @@ export function sized(canvas, width, height) {
   return context;
 }
 
-/** Lines that say that there is no number here. */
-function hatch(context, box, stroke) {
+/** Fill a box with the pattern that says why there is no number: lines for masked, crossed ones for NaN, else dots. */
+function hatch(context, box, reason) {
+  const colors = ink();
+  const [right, bottom] = [box.left + box.width, box.top + box.height];
   context.save();
   context.beginPath();
   context.rect(box.left, box.top, box.width, box.height);
   context.clip();
-  context.strokeStyle = stroke;
+  context.strokeStyle = context.fillStyle = reason === NAN ? colors.severe : colors.line;
   context.lineWidth = 1;
   context.beginPath();
-  for (let x = box.left - box.height; x < box.left + box.width; x += 6) {
-    context.moveTo(x, box.top + box.height);
-    context.lineTo(x + box.height, box.top);
+  if (reason === UNRECORDED) {
+    for (let y = box.top + 2; y < bottom; y += 5) {
+      for (let x = box.left + 2; x < right; x += 5) context.rect(x, y, 1, 1);
+    }
+    context.fill();
+  } else {
+    for (let x = box.left - box.height; x < right; x += 6) {
+      context.moveTo(x, bottom);
+      context.lineTo(x + box.height, box.top);
+      if (reason === MASKED) continue;
+      context.moveTo(x, box.top);
+      context.lineTo(x + box.height, bottom);
+    }
+    context.stroke();
   }
-  context.stroke();
   context.restore();
+}
+
+/** Hatch the cells of a grid where there is no number; `missing` says why, by rows. */
+function hatchCells(context, box, missing, rows, columns) {
+  const ratio = window.devicePixelRatio || 1;
+  for (const reason of occurring([missing])) {
+    const layer = new OffscreenCanvas(Math.ceil(box.width * ratio), Math.ceil(box.height * ratio));
+    const drawing = layer.getContext("2d");
+    drawing.scale(ratio, ratio);
+    hatch(drawing, { left: 0, top: 0, width: box.width, height: box.height }, reason);
+    const pixels = new ImageData(columns, rows);
+    missing.forEach((one, place) => (pixels.data[place * 4 + 3] = one === reason ? 255 : 0));
+    const cells = new OffscreenCanvas(columns, rows);
+    cells.getContext("2d").putImageData(pixels, 0, 0);
+    drawing.globalCompositeOperation = "destination-in";
+    drawing.imageSmoothingEnabled = false;
+    drawing.drawImage(cells, 0, 0, box.width, box.height);
+    context.drawImage(layer, box.left, box.top, layer.width / ratio, layer.height / ratio);
+  }
 }
 
 /** A heatmap; `onPoint([row, column] or null)` follows the pointer, `onPick([row, column], event)` a click or Enter. */
@@ -72,9 +104,9 @@ export class Heatmap {
     this.marks = [];
   }
 
-  /** Draw numbers (rows, columns), given by rows; ticks are [[place, label], ...]. */
-  show({ values, rows, columns, scale, width, plotHeight, rowTicks, columnTicks, rowTitle, columnTitle }) {
-    Object.assign(this, { values, rows, columns, scale });
+  /** Draw numbers (rows, columns), given by rows, and why some are missing; ticks are [[place, label], ...]. */
+  show({ values, missing, rows, columns, scale, width, plotHeight, rowTicks, columnTicks, rowTitle, columnTitle }) {
+    Object.assign(this, { values, missing, rows, columns, scale });
     const height = plotHeight + MARGIN.top + MARGIN.bottom;
     this.box = { left: MARGIN.left, top: MARGIN.top, width: width - MARGIN.left - MARGIN.right, height: plotHeight };
     this.size = [width, height];
@@ -85,8 +117,8 @@ export class Heatmap {
     const colors = ink();
     context.fillStyle = colors.surface;
     context.fillRect(0, 0, width, height);
-    hatch(context, box, colors.faint);
     if (rows > 0 && columns > 0) {
+      hatchCells(context, box, missing, rows, columns);
       const cells = new OffscreenCanvas(columns, rows);
       cells.getContext("2d").putImageData(new ImageData(paint(values, scale), columns, rows), 0, 0);
       context.imageSmoothingEnabled = false;
@@ -206,8 +238,15 @@ export function timeTicks(edges, width) {
   return countTicks(edges.length - 1, width / 44, (column) => edges[column]);
 }
 
-/** Draw a scale's legend; `name` says of what. Returns the canvas. */
-export function legend(canvas, scale, name, width = 300) {
+/** What a legend explains besides its scale, given what is {less, more, infinite} and what is missing: [text, ...]. */
+export function besides({ less, more, infinite }, missing) {
+  const said = [less && "less: black", more && "more: orange", infinite && "infinite: red"];
+  const patterns = { [NAN]: "crossed lines", [MASKED]: "lines", [UNRECORDED]: "dots" };
+  return [...said.filter(Boolean), ...missing.map((reason) => `${REASONS[reason]}: ${patterns[reason]}`)];
+}
+
+/** Draw a scale's legend; `name` says of what, `off` what is beyond it, `missing` what has no number. Returns the canvas. */
+export function legend(canvas, scale, name, off, missing, width = 300) {
   const context = sized(canvas, width, 34);
   const colors = ink();
   context.fillStyle = colors.surface;
@@ -217,23 +256,31 @@ export function legend(canvas, scale, name, width = 300) {
   context.textAlign = "left";
   context.fillText(name, 0, 8);
   let left = Math.ceil(context.measureText(name).width) + 14;
-  let right = width - 22;
-  const block = (x, rgb, label) => {
-    context.fillStyle = `rgb(${rgb})`;
-    context.fillRect(x, 2, 14, 12);
+  let right = width;
+  const block = (x, fill, label) => {
+    fill({ left: x, top: 2, width: 14, height: 12 });
     context.strokeStyle = colors.line;
     context.strokeRect(x + 0.5, 2.5, 13, 11);
     context.fillStyle = colors.text;
     context.textAlign = "center";
-    context.fillText(label, x + 7, 24);
+    context.fillText(label, x + 7, 25);
   };
-  if (scale.zero) {
-    block(left + 8, ZERO, "less");
+  const plain = (rgb) => (box) => {
+    context.fillStyle = `rgb(${rgb})`;
+    context.fillRect(box.left, box.top, box.width, box.height);
+  };
+  const fromRight = (fill, label) => {
+    const across = Math.max(context.measureText(label).width, 14) + 12;
+    right -= across;
+    block(Math.round(right + across / 2 - 7), fill, label);
+  };
+  for (const reason of [...missing].reverse()) fromRight((box) => hatch(context, box, reason), REASONS[reason]);
+  if (off.infinite) fromRight(plain(INFINITE), scale.kind === "log" ? "∞" : "±∞");
+  if (off.more) fromRight(plain(MORE), "more");
+  right -= 22;
+  if (off.less) {
+    block(left + 8, plain(LESS), "less");
     left += 40;
-  }
-  if (scale.infinite) {
-    block(right - 8, INFINITE, "∞");
-    right -= 24;
   }
   left += 8;
   const across = right - left;

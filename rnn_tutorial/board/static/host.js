@@ -43,13 +43,21 @@ export function writeAddress(written) {
 
 const TABS = { "Time Series": "timeseries", Images: "images", Histograms: "histograms", Text: "text" };
 
-/** A function that opens another tab of TensorBoard; null where there is none around. */
-export function tabOpener(name) {
+/** A function that opens another tab of TensorBoard, filtered for a tag; null where there is none around. */
+export function tabOpener(name, tag) {
   const page = around();
   if (!page || !Object.hasOwn(TABS, name)) return null;
   return () => {
     clearTimeout(waiting);
-    page.location.hash = TABS[name];
+    const filter = tag.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"); // TensorBoard reads it as a regular expression.
+    const words = new URLSearchParams(page.location.search);
+    let hash = TABS[name];
+    // Time Series reads its filter before the hash, the others behind it.
+    if (hash === "timeseries") words.set("tagFilter", filter);
+    else hash += `&tagFilter=${encodeURIComponent(filter)}`;
+    const search = `${words}`;
+    page.history.pushState(null, "", `${page.location.pathname}${search && `?${search}`}#${hash}`);
+    page.dispatchEvent(new PopStateEvent("popstate")); // As when the user goes back and forth; pushing alone tells nobody.
   };
 }
 

@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import { cell, drawn, isThinned, lastUpTo, sharesAt, union } from "./binning.js";
 import { Chart, DASHES } from "./chart.js";
-import { frameScale, largestSize, logScale, positiveRange, runColor } from "./colors.js";
+import { beyond, flowScale, frameScale, largestSize, runColor } from "./colors.js";
 import { choice, copy, download, fileName, make } from "./dom.js";
-import { epochTicks, FONT, Heatmap, ink, legend, sized, timeTicks } from "./heatmap.js";
+import { besides, epochTicks, FONT, Heatmap, ink, legend, sized, timeTicks } from "./heatmap.js";
 import * as host from "./host.js";
 import { countTicks, span, text } from "./layout.js";
+import { occurring, ofCurve, ofFlow, ofFrame, REASONS } from "./missing.js";
 import { decode, encode, fit, KINDS, layerIn, layersOf, MOST_PINS, MOST_RUNS, PARTS, recorded, REDUCTIONS } from "./selection.js";
 import { curveTable, excerpt, flowTable, frameTables, toCsv, toTabs } from "./tables.js";
 
@@ -57,7 +58,7 @@ class Panel {
 
   table(table) {
     const { title, head, rows, left } = excerpt(table, this.around());
-    const written = (value) => (typeof value === "number" ? text(value) : value);
+    const written = (value) => (Number.isNaN(value) ? "NaN" : typeof value === "number" ? text(value) : value);
     const note = left.some(Boolean) ? ` (${left[0]} rows and ${left[1]} columns more in the CSV)` : "";
     const top = make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)));
     const lines = rows.map(([first, ...others]) =>
@@ -216,8 +217,8 @@ class App {
     host.writeAddress(encode(this.selection));
     await this.load(turn);
     if (turn !== this.turn) return;
-    this.drawAll();
-    this.loadFindings(turn);
+    await this.drawAll();
+    this.findingsLoaded = this.loadFindings(turn);
   }
 
   change(part) {
@@ -254,10 +255,12 @@ class App {
     if (this.framesOf !== JSON.stringify([layer, this.selection.kind])) this.frames.clear();
     this.framesOf = JSON.stringify([layer, this.selection.kind]);
     this.largest = new Map();
-    Object.assign(this, { flows, frameEpochs, saturations });
+    // As they come in, they are in any order.
+    const inOrder = (found) => new Map(runs.filter((run) => found.has(run)).map((run) => [run, found.get(run)]));
+    Object.assign(this, { flows: inOrder(flows), frameEpochs: inOrder(frameEpochs), saturations: inOrder(saturations) });
     this.allFrames = union([...frameEpochs.values()].map(({ epochs }) => epochs));
-    const ranges = [...flows.values()].map((flow) => flow.arrays.map(({ values }) => values));
-    this.scale = logScale(positiveRange(ranges.flat()));
+    this.missing = new Map([...this.flows].map(([run, flow]) => [run, ofFlow(flow)]));
+    this.scale = flowScale([...this.flows.values()].map(({ arrays }) => ({ rows: arrays[0].shape[0], arrays: arrays.map(({ values }) => values) })));
   }
 
   async loadFindings(turn) {
@@ -302,8 +305,7 @@ class App {
     return this.selection.epoch ?? last;
   }
 
-  /** Epochs kept beside the chosen one; before any has been kept, the first. */
-  /** The epochs that are kept beside the chosen one; that one may be among them. */
+  /** The epochs that are kept beside the chosen one, which may be among them; before any has been kept, the first. */
   kept() {
     const first = Math.min(...[...this.flows.values()].map(({ header }) => header.first[0] ?? Infinity));
     return this.selection.pins ?? (Number.isFinite(first) ? [first] : []);
@@ -319,13 +321,14 @@ class App {
     if (!isThinned(flow)) {
       const row = lastUpTo(flow.header.first, epoch);
       const columns = flow.arrays[0].shape[1];
-      return { epoch: flow.header.first[row], values: flow.arrays[0].values.subarray(row * columns, (row + 1) * columns) };
+      const values = flow.arrays[0].values.subarray(row * columns, row * columns + flow.header.lengths[row]);
+      return { epoch: flow.header.first[row], values, masked: flow.header.masked };
     }
     const key = JSON.stringify([run, epoch]);
     if (!this.curves.has(key)) {
       this.curves.set(
         key,
-        api.curve(run, this.layerName(run), this.selection.part, epoch).then(({ header, arrays }) => ({ epoch: header.epoch, values: arrays[0].values })),
+        api.curve(run, this.layerName(run), this.selection.part, epoch).then(({ header, arrays }) => ({ ...header, values: arrays[0].values })),
       );
     }
     return this.curves.get(key);
@@ -425,7 +428,10 @@ class App {
     });
     parts.push(make("ul", { class: "layers" }, ...layers));
     parts.push(make("p", { class: "keys" }, "Arrow keys move in a picture that has the focus, Enter chooses its epoch, Shift and a click keep one more. Space plays."));
+    const scrolled = this.side.querySelector(".runs")?.scrollTop;
     this.side.replaceChildren(...parts);
+    if (scrolled === undefined) list.querySelector(":checked")?.closest("li").scrollIntoView({ block: "nearest" });
+    else list.scrollTop = scrolled;
     if (focus) this.side.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
 
@@ -457,13 +463,14 @@ class App {
     this.empty.replaceChildren(...said);
   }
 
-  drawAll() {
+  /** Draw all there is; done once the last picture is there. */
+  async drawAll() {
     if (this.runs.length === 0 || !this.scale) return;
     this.drawSide();
     this.drawFlow();
     this.drawFrameGrids();
     this.drawFindings();
-    this.showEpoch();
+    await this.showEpoch();
   }
 
   drawFlow() {
@@ -490,6 +497,7 @@ class App {
       const plotHeight = Math.min(Math.max(shape[0] * 18, 110), this.tallest());
       map.show({
         values,
+        missing: this.missing.get(run),
         rows: shape[0],
         columns: shape[1],
         scale: this.scale,
@@ -505,8 +513,11 @@ class App {
     });
     this.flowFigures.replaceChildren(...figures);
     this.flowLegend.hidden = this.maps.size === 0;
-    legend(this.flowLegend, this.scale, SYMBOL[part], Math.min(width, 520));
-    this.flowLegend.setAttribute("aria-label", `Colours: ${SYMBOL[part]} from ${text(this.scale.low)}, dark, to ${text(this.scale.high)}, bright; hatched: no number`);
+    const off = beyond(this.scale, [...this.maps.values()].map(({ values }) => values));
+    const missing = occurring(this.missing.values());
+    legend(this.flowLegend, this.scale, SYMBOL[part], off, missing, Math.min(this.room(), 620));
+    const colours = `Colours: ${SYMBOL[part]} from ${text(this.scale.low)}, dark, to ${text(this.scale.high)}, bright`;
+    this.flowLegend.setAttribute("aria-label", [colours, ...besides(off, missing)].join("; "));
     this.readFlow(null, null);
   }
 
@@ -525,8 +536,9 @@ class App {
     }
     const { epochs, times, low, high, mean } = cell(flow, ...at);
     const single = epochs[0] === epochs[1] && times[0] === times[1];
-    const value = Number.isNaN(high)
-      ? "masked, or not recorded"
+    const reason = REASONS[this.missing.get(run)[at[0] * flow.arrays[0].shape[1] + at[1]]];
+    const value = reason
+      ? reason
       : single
         ? `${SYMBOL[this.selection.part]} = ${text(high)}${high === 0 ? " (below what float32 holds)" : ""}`
         : `largest ${text(high)}, mean ${text(mean)}, smallest ${text(low)}`;
@@ -616,7 +628,7 @@ class App {
       this.curveReadout.textContent = "";
       return;
     }
-    const said = this.shown.map(({ name, values }) => `${name}: ${step < values.length ? text(values[step]) : "none"}`);
+    const said = this.shown.map((curve) => `${curve.name}: ${REASONS[ofCurve(curve, step)] ?? text(curve.values[step])}`);
     this.curveReadout.textContent = `time step ${step} · ${said.join(" · ")}`;
   }
 
@@ -701,9 +713,11 @@ class App {
     const width = Math.floor((room - (even - 1) * 8) / even);
     const plotHeight = Math.min(Math.max(units * 6, 70), Math.round(this.tallest() * 0.7));
     grid.element.style.gridTemplateColumns = `repeat(${even}, ${width}px)`;
-    grid.maps.forEach((map, number) =>
+    grid.maps.forEach((map, number) => {
+      const values = arrays[0].values.subarray(number * units * steps, (number + 1) * units * steps);
       map.show({
-        values: arrays[0].values.subarray(number * units * steps, (number + 1) * units * steps),
+        values,
+        missing: ofFrame(frame, values),
         rows: units,
         columns: steps,
         scale: this.frameScales.get(header.names[number]),
@@ -713,8 +727,8 @@ class App {
         columnTicks: countTicks(steps, (width - 62) / 44, (step) => step * timeStride),
         rowTitle: "unit",
         columnTitle: "time step",
-      }),
-    );
+      });
+    });
   }
 
   drawFrameLegends() {
@@ -723,9 +737,14 @@ class App {
       const key = `${scale.low} ${scale.high}`;
       groups.set(key, { scale, names: [...(groups.get(key)?.names ?? []), name] });
     }
+    const drawn = [...this.grids.values()].flatMap(({ maps, frame }) => maps.map((map, number) => ({ map, name: frame.header.names[number] })));
     const canvases = [...groups.values()].map(({ scale, names }) => {
-      const canvas = make("canvas", { role: "img", "aria-label": `Colours of ${names.join(", ")}: from ${scale.low} to ${scale.high}` });
-      return legend(canvas, scale, names.join(", "), 330);
+      const maps = drawn.filter(({ name }) => names.includes(name)).map(({ map }) => map);
+      const off = beyond(scale, maps.map(({ values }) => values));
+      const missing = occurring(maps.map((map) => map.missing));
+      const colours = `Colours of ${names.join(", ")}: from ${scale.low} to ${scale.high}`;
+      const canvas = make("canvas", { role: "img", "aria-label": [colours, ...besides(off, missing)].join("; ") });
+      return legend(canvas, scale, names.join(", "), off, missing, Math.min(this.room(), 420));
     });
     this.frameLegends.replaceChildren(...canvases);
   }
@@ -740,7 +759,8 @@ class App {
     const [, units, steps] = arrays[0].shape;
     const value = arrays[0].values[(number * units + at[0]) * steps + at[1]];
     const who = this.selection.runs.length > 1 ? `${run} · ` : "";
-    const said = Number.isNaN(value) ? "masked" : text(value);
+    const map = this.grids.get(run).maps[number];
+    const said = REASONS[map.missing[at[0] * steps + at[1]]] ?? text(value);
     this.frameReadout.textContent = `${who}epoch ${header.epoch} · ${header.names[number]} · unit ${at[0] * header.stride[1]} · time step ${at[1] * header.stride[2]} · ${said}`;
   }
 
@@ -838,10 +858,11 @@ class App {
     const panel = IN_FRAMES.includes(rule) ? this.framePanel : IN_FLOW.includes(rule) ? this.flowPanel : null;
     const show = async () => {
       await this.change({ layer: where, epoch: epochs[1], part: "total", kind: rule === "saturated" ? "gates" : "states" });
+      await this.findingsLoaded; // They stand above the picture, and may be more or fewer now.
       panel.element.scrollIntoView({ block: "start" });
       panel.heading.focus();
     };
-    const elsewhere = host.tabOpener(tab);
+    const elsewhere = host.tabOpener(tab, tag);
     const links = [];
     if (panel && where) links.push(make("button", { type: "button", onclick: show }, "Show"));
     else if (elsewhere) links.push(make("button", { type: "button", onclick: elsewhere }, `Open ${tab}`));

@@ -42,14 +42,20 @@ export function decode(written) {
   return selection;
 }
 
-/** The layers of the chosen runs: [{name, cell, units, flows, frames, last, problem}], each name once. */
+/**
+ * The layers of the chosen runs: [{name, cell, units, flows, frames, last, problem}], each name once.
+ *
+ * In the order of the first run; what only a later one has stands before what follows it there.
+ */
 export function layersOf(runs, chosen) {
-  const found = new Map();
+  const found = [];
   for (const run of runs.filter(({ name }) => chosen.includes(name))) {
-    for (const layer of run.layers) {
-      const known = found.get(layer.name);
+    for (const [place, layer] of run.layers.entries()) {
+      const known = found.find(({ name }) => name === layer.name);
       if (!known) {
-        found.set(layer.name, { ...layer });
+        const following = run.layers.slice(place + 1).map(({ name }) => name);
+        const next = found.findIndex(({ name }) => following.includes(name));
+        found.splice(next < 0 ? found.length : next, 0, { ...layer });
         continue;
       }
       known.flows = [...new Set([...known.flows, ...layer.flows])];
@@ -58,7 +64,7 @@ export function layersOf(runs, chosen) {
       known.problem ??= layer.problem;
     }
   }
-  return [...found.values()];
+  return found;
 }
 
 /** What of a run is shown for a layer: the one of that name, or, of a run that has a single one, that; else undefined. */
@@ -67,12 +73,14 @@ export function layerIn(run, name) {
   return same ?? (run?.layers.length === 1 ? run.layers[0] : undefined);
 }
 
-/** A selection fitted to the runs that are there, with as little change as possible. */
+/** A selection fitted to the runs that are there, in their order, with as little change as possible. */
 export function fit(selection, runs) {
   const fitted = { ...selection };
-  const usable = runs.filter(({ layers }) => layers.length > 0).map(({ name }) => name);
-  fitted.runs = selection.runs.filter((name) => usable.includes(name));
-  if (fitted.runs.length === 0 && usable.length > 0) fitted.runs = [usable.at(-1)];
+  const usable = runs.filter(({ layers }) => layers.length > 0);
+  fitted.runs = usable.map(({ name }) => name).filter((name) => selection.runs.includes(name));
+  if (fitted.runs.length === 0 && usable.length > 0) {
+    fitted.runs = [usable.reduce((newest, run) => (run.number < newest.number ? newest : run)).name];
+  }
   const layers = layersOf(runs, fitted.runs);
   const shown = runs.filter(({ name }) => fitted.runs.includes(name));
   const layer = layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];

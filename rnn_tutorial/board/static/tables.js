@@ -2,16 +2,22 @@
 
 import { drawn, isThinned, lastUpTo } from "./binning.js";
 import { span } from "./layout.js";
+import { NAN, ofCurve, ofFlow, ofFrame } from "./missing.js";
 import { REDUCTIONS } from "./selection.js";
 
 function plain(value) {
-  if (typeof value !== "number") return String(value);
-  return Number.isNaN(value) ? "" : value === Infinity ? "inf" : value === -Infinity ? "-inf" : String(value);
+  if (value === Infinity || value === -Infinity) return value > 0 ? "inf" : "-inf";
+  return String(value ?? "");
 }
 
 /** A number as float32 has it, without the figures that only float64 has. */
 export function single(value) {
   return Number.isFinite(value) ? Number(value.toPrecision(7)) : value;
+}
+
+/** A number for a table, or null where there is none for another reason than that it is NaN. */
+function known(value, reason) {
+  return reason && reason !== NAN ? null : single(value);
 }
 
 /** A cell for a spreadsheet; what it would take for a formula is marked as text. */
@@ -36,15 +42,16 @@ export function toTabs(tables) {
   return tables.map(({ title, head, rows }) => [[title], head, ...rows].map(line).join("\n")).join("\n\n");
 }
 
-/** A flow: an epoch a row, a time step a column; where it is thinned, what is drawn. */
+/** A flow: an epoch a row, a time step a column; where it is thinned, what is drawn. What is masked is empty. */
 export function flowTable(title, flow, reduce) {
   const { header } = flow;
+  const missing = ofFlow(flow);
   const { shape, values } = drawn(flow, reduce);
   const head = ["epoch"];
   for (let column = 0; column < shape[1]; column++) head.push(`t=${span([header.times[column], header.times[column + 1] - 1])}`);
   const rows = header.first.map((first, row) => [
     first === header.last[row] ? first : span([first, header.last[row]]),
-    ...Array.from(values.subarray(row * shape[1], (row + 1) * shape[1]), single),
+    ...Array.from(values.subarray(row * shape[1], (row + 1) * shape[1]), (value, column) => known(value, missing[row * shape[1] + column])),
   ]);
   return { title: isThinned(flow) ? `${title} (${REDUCTIONS[reduce]} of each bin)` : title, head, rows };
 }
@@ -54,7 +61,7 @@ export function curveTable(title, curves) {
   const longest = Math.max(0, ...curves.map(({ values }) => values.length));
   const rows = Array.from({ length: longest }, (_, step) => [
     step,
-    ...curves.map(({ values }) => (step < values.length ? single(values[step]) : NaN)),
+    ...curves.map((curve) => known(curve.values[step], ofCurve(curve, step))),
   ]);
   return { title, head: ["time step", ...curves.map(({ name }) => name)], rows };
 }
@@ -64,14 +71,16 @@ export function frameTables(title, frame) {
   const { header, arrays } = frame;
   const [kinds, units, steps] = arrays[0].shape;
   const head = ["unit", ...Array.from({ length: steps }, (_, step) => `t=${step * header.stride[2]}`)];
-  return Array.from({ length: kinds }, (_, kind) => ({
-    title: `${title}, ${header.names[kind]}, epoch ${header.epoch}`,
-    head,
-    rows: Array.from({ length: units }, (_, unit) => {
-      const place = (kind * units + unit) * steps;
-      return [unit * header.stride[1], ...Array.from(arrays[0].values.subarray(place, place + steps), single)];
-    }),
-  }));
+  return Array.from({ length: kinds }, (_, kind) => {
+    const values = arrays[0].values.subarray(kind * units * steps, (kind + 1) * units * steps);
+    const missing = ofFrame(frame, values);
+    const row = (unit) => Array.from(values.subarray(unit * steps, (unit + 1) * steps), (value, step) => known(value, missing[unit * steps + step]));
+    return {
+      title: `${title}, ${header.names[kind]}, epoch ${header.epoch}`,
+      head,
+      rows: Array.from({ length: units }, (_, unit) => [unit * header.stride[1], ...row(unit)]),
+    };
+  });
 }
 
 /** Of a long and wide table the part around a row, small enough for a page, and what it leaves out. */
