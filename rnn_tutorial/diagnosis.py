@@ -1054,11 +1054,11 @@ def _read_file(path, part, run_data):
                 # A tag's first value says which plugin reads it.
                 about = value.metadata.plugin_data
                 if value.tag not in plugins and about.plugin_name == _PLUGIN:
-                    try:
-                        if records.metadata(about.content).get("v") != _VERSION:
-                            left_out[value.tag] = "is of another version of this package"
-                    except ValueError:
+                    version = _version(about.content)
+                    if version is None:
                         left_out[value.tag] = "is described by damaged metadata"
+                    elif version != _VERSION:
+                        left_out[value.tag] = "is of another version of this package"
                 plugin = plugins.setdefault(value.tag, about.plugin_name or _usual_plugin(value))
                 if left_out.get(value.tag, "").startswith("is "):
                     continue
@@ -1073,7 +1073,16 @@ def _read_file(path, part, run_data):
             run_data.problems.append(
                 f"{path} holds no whole record; either nothing is written yet, or it is no event file"
             )
-    run_data.problems += [f"{path.parent}: {_quote(tag)} {what}, which was left out" for tag, what in left_out.items()]
+    where = "" if part == "." else f"{part}: "
+    run_data.problems += [f"{where}{_quote(tag)} {what}, which was left out" for tag, what in left_out.items()]
+
+
+def _version(content):
+    """The version that a tag's metadata name; None where they are damaged."""
+    try:
+        return records.whole(records.metadata(content).get("v"))
+    except ValueError:
+        return None
 
 
 def _usual_plugin(value):

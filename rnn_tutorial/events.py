@@ -69,7 +69,7 @@ def read(path):
         path: Path of an event file.
 
     Yields:
-        TensorBoard's `Event` messages. A damaged record costs itself only, as long as its length is as it was written.
+        TensorBoard's `Event` messages. A damaged record costs itself only.
 
     Raises:
         BrokenFileError: After the last event that can be read, where records were damaged or something else follows;
@@ -81,29 +81,62 @@ def read(path):
     try:
         with open(path, "rb") as file:
             while head := file.read(12):
+                start = file.tell() - len(head)
                 content = _content(file, head)
-                if content is None:
-                    raise BrokenFileError(f"{path} breaks off after {whole} whole records; they were read")
-                event = _event(content, file.read(4))
-                if event is None:
-                    damaged += 1
-                else:
+                event = None if content is None else _event(content, file.read(4))
+                if event is not None:
                     whole += 1
                     yield event
+                    continue
+                damaged += 1
+                # Was it the content that was damaged, or the length?
+                if (content is None or not _at_record(file)) and not _seek_record(file, start + 1):
+                    raise BrokenFileError(f"{path} breaks off after {whole} whole records; they were read")
     except OSError as error:
         raise BrokenFileError(f"{path} cannot be read: {error.strerror or error}") from error
     if damaged:
         raise BrokenFileError(f"{path} holds {damaged} damaged and {whole} whole records; the whole ones were read")
 
 
+def _is_head(head):
+    """Whether a record begins with these 12 bytes, its length and the checksum of that."""
+    return len(head) == 12 and head[8:] == _checksum(head[:8])
+
+
+def _at_record(file):
+    """Whether a record begins where the file is read, or the file ends there."""
+    head = file.read(12)
+    file.seek(-len(head), os.SEEK_CUR)
+    return not head or _is_head(head)
+
+
 def _content(file, head):
     """The content of the record that begins with `head`; None where the file has no such record."""
-    if len(head) < 12 or head[8:] != _checksum(head[:8]):
+    if not _is_head(head):
         return None
     (length,) = struct.unpack("<Q", head[:8])
     # Also a length with the right checksum may be more than there is memory.
     left = os.fstat(file.fileno()).st_size - file.tell()
     return file.read(length) if length <= left - 4 else None
+
+
+# A length below 4 GB, and not 0: nothing else is worth a checksum.
+_LENGTH = re.compile(rb"(?=(?!\0{4}).{4}\0{4})", re.DOTALL)
+
+
+def _seek_record(file, start, chunk=1 << 20):
+    """Go to the first place from `start` on where a record may begin; returns whether there is one."""
+    size = os.fstat(file.fileno()).st_size
+    for begin in range(start, size, chunk):
+        file.seek(begin)
+        data = file.read(chunk + 11)
+        for match in _LENGTH.finditer(data):
+            place = match.start()
+            head = data[place : place + 12]
+            if _is_head(head) and begin + place + 16 + int.from_bytes(head[:8], "little") <= size:
+                file.seek(begin + place)
+                return True
+    return False
 
 
 def _event(content, checksum):

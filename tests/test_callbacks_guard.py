@@ -455,14 +455,19 @@ def test_a_value_that_is_no_number_is_left_out(tmp_path, recorded_warnings, trai
     assert curves.history == {"loss": bare, "even": [2.0] * EPOCHS}
 
 
-@pytest.mark.parametrize("name", [3, None, ("a", "b"), b"loss"], ids=repr)
-def test_a_name_that_is_no_string_is_left_out(tmp_path, recorded_warnings, train, bare, name):
+def test_a_value_of_the_validation_alone_is_named_as_it_is(tmp_path, recorded_warnings, train, bare):
+    with recorded_warnings() as caught:
+        assert train([logs_that_hold({"val_odd": None}), LearningCurves(tmp_path / "run")]) == bare
+    assert ours(caught) == ["metric 'val_odd' is not one number an epoch; curves and scalars leave it out"]
+
+
+@pytest.mark.parametrize("name", [3, None, ("a", "b"), b"loss", "\u00fc\udcff"], ids=ascii)
+def test_a_name_that_is_no_text_is_left_out(tmp_path, recorded_warnings, train, bare, name):
     curves = LearningCurves(tmp_path / "run")
     watching = [curves, WeightHistograms(tmp_path / "run"), HealthCheck(tmp_path / "run")]
     with recorded_warnings() as caught:
         assert train([logs_that_hold({name: 1.0}), *watching]) == bare
-    kind = type(name).__name__
-    assert ours(caught) == [f"a metric's name must be a string, received {kind}; the metric is left out"]
+    assert ours(caught) == [f"a metric's name must be text, received {name!a}; the metric is left out"]
     assert curves.history == {"loss": bare}
 
 
@@ -746,3 +751,29 @@ def test_a_new_model_for_each_fold(tmp_path, recorded_warnings, model, read_tags
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run_2", "run_3"]
     tags = [read_tags(tmp_path / name) for name in ("run", "run_2", "run_3")]
     assert tags[0] == tags[1] == tags[2]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_where_all_warnings_are_errors_all_is_logged(tmp_path, run_python, read_values, our_event_file, backend):
+    """Those of NumPy, which Keras hands its variables to, too."""
+    run_python(
+        """
+        import sys, warnings
+        import keras
+        import numpy as np
+        from rnn_tutorial.callbacks import HealthCheck, observe
+        x, y = np.zeros((8, 5, 3), "float32"), np.zeros((8, 1), "float32")
+        model = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(x, y, verbose=0)  # Keras' own warnings are not ours.
+        warnings.simplefilter("error")
+        watching = [*observe(sys.argv[1], (x, y)), HealthCheck(sys.argv[1], (x, y))]
+        model.fit(x, y, epochs=2, verbose=0, callbacks=watching)
+        """,
+        tmp_path / "run",
+        KERAS_BACKEND=backend,
+    )
+    found = read_values(our_event_file(tmp_path / "run"))
+    assert set(found["scalars"]["spectral_radius/lstm"]) == {0, 1}
+    assert {"rnn/lstm/states", "rnn/lstm/grad_flow"} <= set(found["rnn_tutorial"])
+    assert {"weights/lstm/kernel", "gradients/lstm/kernel"} <= set(found["histograms"])

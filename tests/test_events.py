@@ -547,6 +547,24 @@ def test_a_length_beyond_the_end_of_the_file(tmp_path, length):
     assert seen_and_said(path) == ([1], f"{path} breaks off after 1 whole records; they were read")
 
 
+@pytest.mark.parametrize("left", [b"", b"\0" * 5000, b"\x07\0\0\0\0\0\0\0" * 300, bytes(range(256)) * 5000])
+@pytest.mark.parametrize("length", [0, 13, 2**31, 2**40, 2**64 - 1])
+def test_a_wrong_length_costs_its_record(tmp_path, length, left):
+    """With the right checksum or not, and whatever stands where its content was."""
+    path = tmp_path / "x.tfevents"
+    head = struct.pack("<Q", length)
+    for checksum in (struct.pack("<I", record_writer.masked_crc32c(head)), b"\0\1\2\3"):
+        with open(path, "wb") as file:
+            writer = record_writer.RecordWriter(file)
+            writer.write(event_pb2.Event(step=1).SerializeToString())
+            file.write(head + checksum + left)
+            for step in (2, 3):
+                writer.write(event_pb2.Event(step=step).SerializeToString())
+        steps, said = seen_and_said(path)
+        assert steps == [1, 2, 3]
+        assert said == f"{path} holds 1 damaged and 3 whole records; the whole ones were read"
+
+
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     folder, pipe, door, link = (tmp_path / f"{name}.tfevents" for name in ("folder", "pipe", "door", "link"))
     folder.mkdir()

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from rnn_tutorial import recurrent
-from rnn_tutorial.callbacks import GradientFlow, StateHeatmaps, observe
+from rnn_tutorial.callbacks import GradientFlow, observe
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(8, 5, 3)).astype("float32")
@@ -376,9 +376,31 @@ def test_where_all_fails_one_warning_says_so(tmp_path, recorded_warnings, tags, 
     model.compile("sgd", "mse")
     with recorded_warnings() as caught:
         fit(model, observe(tmp_path / "run", probe=(X, TARGETS)), y=TARGETS)
-    assert len(ours(caught)) == 1
+    assert ours(caught) == [
+        "gradient through time, states and gates are left out: ZeroDivisionError: nobody thought of this. "
+        "Everything else goes on."
+    ]
     assert tags() >= OTHERS
     assert not tags() & (FLOW | STATES)
+
+
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="there Keras builds the model before training begins")
+@pytest.mark.parametrize(
+    ("probe", "seen", "missing"),
+    [
+        ((X[:4], Y[:3]), STATES, "the gradient through time is left out: ValueError: y must have 4 samples like x"),
+        ((X[:4, :, :2], Y[:4]), set(), "gradient through time, states and gates are left out: ValueError: x must"),
+    ],
+    ids=["rows", "x"],
+)
+def test_a_wrong_probe_of_a_model_that_its_first_batch_builds(tmp_path, recorded_warnings, tags, probe, seen, missing):
+    model = keras.Sequential([layers.SimpleRNN(4, name="cell"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with recorded_warnings() as caught:
+        fit(model, observe(tmp_path / "run", probe))
+    (message,) = ours(caught)
+    assert message.startswith(missing)
+    assert tags() & (FLOW | STATES) == seen
 
 
 # --- Models without recurrent layers
@@ -407,8 +429,12 @@ def test_a_model_built_by_its_first_batch_takes_a_probe_of_another_size(tmp_path
     assert tags() >= FLOW | STATES
 
 
-def test_a_wrong_probe_for_a_model_without_recurrent_layers(tmp_path):
+@pytest.mark.parametrize("probe", [(X[:, :4], Y), (X, None), (X, Y[:3])], ids=["x", "no targets", "rows"])
+def test_a_wrong_probe_for_a_model_without_recurrent_layers(tmp_path, recorded_warnings, probe):
+    """Nobody looks at it."""
     model = keras.Sequential([keras.Input((5, 3)), layers.Flatten(), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"probe: x must have the shape \(batch, 5, 3\), received \(8, 4, 3\)"):
-        fit(model, [StateHeatmaps(tmp_path / "run", (X[:, :4], Y))])
+    with recorded_warnings() as caught:
+        fit(model, observe(tmp_path / "run", probe))
+    (message,) = ours(caught)
+    assert "has no recurrent layer that can be followed" in message

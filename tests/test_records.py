@@ -1,6 +1,7 @@
 """What a record holds, checked: arrays against those that TensorFlow wrote, and refusals of everything else."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -29,6 +30,12 @@ def test_arrays_that_tensorflow_wrote(dtype, shape):
     np.testing.assert_array_equal(read, values)
 
 
+def test_halves_may_be_written_as_whole_numbers():
+    found = records.array(tensor(types_pb2.DT_HALF, (3,), half_val=[15360, 49152, 31744]))
+    assert found.dtype == "float16"
+    assert found.tolist() == [1.0, -2.0, math.inf]
+
+
 @pytest.mark.parametrize(("dtype", "number"), [("float16", types_pb2.DT_HALF), ("float32", types_pb2.DT_FLOAT)])
 def test_nan_and_infinities_are_kept(dtype, number):
     values = np.array([np.nan, np.inf, -np.inf, 0.0], dtype)
@@ -54,6 +61,7 @@ def test_nan_and_infinities_are_kept(dtype, number):
         tensor(types_pb2.DT_BOOL, (1,), bool_val=[True]),
         tensor(types_pb2.DT_COMPLEX64, (1,), scomplex_val=[1.0, 2.0]),
         tensor(types_pb2.DT_QINT8, (1,), int_val=[1]),
+        tensor(types_pb2.DT_HALF, (2,), half_val=[15360]),
         tensor(types_pb2.DT_BFLOAT16, (1,), half_val=[16256]),
         tensor(types_pb2.DT_RESOURCE, (1,)),
         tensor(99, (1,), tensor_content=ONE),

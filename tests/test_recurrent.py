@@ -745,7 +745,8 @@ def test_saturation(traces):
     assert 0 < traces["lstm"].saturation["candidate"] < 1, "nothing to see"
 
 
-def test_saturation_is_that_of_the_values_that_are_known():
+def test_saturation_is_not_known_where_a_value_is_not():
+    """Most of a broken network's gates may still be open; a masked step has no values."""
     model = sequential(layers.Masking(), layers.LSTM(2, name="known"), layers.Dense(1))
     cell = model.get_layer("known").cell
     randomize(model, 3.0)
@@ -758,9 +759,9 @@ def test_saturation_is_that_of_the_values_that_are_known():
     broken = recurrent.trace(model, x)["known"]
     for gate, values in broken.gates.items():
         assert np.isnan(values).sum() > np.isnan(whole.gates[gate]).sum()
-        known = values[~np.isnan(values)]
-        beyond = np.abs(known) > 0.95 if gate == "candidate" else (known < 0.05) | (known > 0.95)
-        assert broken.saturation[gate] == pytest.approx(beyond.mean(), abs=1e-6)
+        assert np.isfinite(values).any()
+        assert np.isnan(broken.saturation[gate])
+        assert np.isfinite(whole.saturation[gate])
     cell.bias.assign(np.full_like(bias, np.nan))
     assert all(np.isnan(share) for share in recurrent.trace(model, x)["known"].saturation.values())
 

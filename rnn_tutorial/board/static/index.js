@@ -852,7 +852,7 @@ class App {
     this.app.classList.toggle("with-findings", parts.length > 0);
   }
 
-  finding({ severity, rule, layer, epochs, cause, advice, tab, tag }) {
+  finding({ severity, rule, layer, epochs, cause, advice, tab, tag, code, follows }) {
     const names = layersOf(this.runs, this.selection.runs).map(({ name }) => name);
     const where = names.filter((name) => layer === name || layer.startsWith(`${name}/`)).sort((a, b) => b.length - a.length)[0];
     const panel = IN_FRAMES.includes(rule) ? this.framePanel : IN_FLOW.includes(rule) ? this.flowPanel : null;
@@ -873,8 +873,9 @@ class App {
       { class: severity },
       make("strong", {}, make("span", { class: "mark", "aria-hidden": "true" }, SEVERITIES[severity] ?? "●"), ` ${severity}: ${name}`),
       make("small", {}, ` epoch ${span(epochs)}`),
-      make("p", {}, cause),
+      make("p", {}, cause, follows ? ` It follows from ${follows}.` : ""),
       make("p", {}, make("em", {}, "Try: "), advice),
+      ...(code ? [make("pre", {}, make("code", {}, code))] : []),
       ...links,
     );
   }
