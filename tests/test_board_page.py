@@ -28,7 +28,8 @@ import sys, types
 import rnn_tutorial
 finding = types.SimpleNamespace(
     severity="warning", rule="vanishing", layer="lstm", epochs=(0, 2), numbers={}, tab="Images", tag="t",
-    cause="The first step <i>hears</i> nothing.", advice="Open the gates.")
+    cause="The first step <i>hears</i> nothing.", advice="Open the gates.",
+    code="keras.layers.LSTM(8) # <b>", follows="saturated in lstm")
 def like(**other):
     return types.SimpleNamespace(**{**vars(finding), **other})
 
@@ -254,7 +255,12 @@ def test_findings_lead_to_their_place(page):
     wait_for(lambda: page.all(".found li"))
     assert page.text(".found h2") == "Findings (3)"
     page.script("document.querySelector('.found details').open = true")
-    assert "The first step <i>hears</i> nothing." in page.text(".found li")
+    assert page.text(".found li").splitlines()[:4] == [
+        "▲ warning: vanishing, lstm epochs 0–2",
+        "The first step <i>hears</i> nothing. It follows from saturated in lstm.",
+        "Try: Open the gates.",
+        "keras.layers.LSTM(8) # <b>",
+    ]
     page.script("document.querySelector('.found li button').click()")
     wait_for(lambda: page.text(".player .epoch") == "epoch 2 of 5")
     wait_for(lambda: page.script("return document.activeElement.textContent") == "Gradient through time")

@@ -872,7 +872,7 @@ class App {
       "li",
       { class: severity },
       make("strong", {}, make("span", { class: "mark", "aria-hidden": "true" }, SEVERITIES[severity] ?? "●"), ` ${severity}: ${name}`),
-      make("small", {}, ` epoch ${span(epochs)}`),
+      make("small", {}, ` epoch${epochs[0] === epochs[1] ? "" : "s"} ${span(epochs)}`),
       make("p", {}, cause, follows ? ` It follows from ${follows}.` : ""),
       make("p", {}, make("em", {}, "Try: "), advice),
       ...(code ? [make("pre", {}, make("code", {}, code))] : []),
