@@ -224,7 +224,8 @@ def _train(
         _fit(model, (x, y), validation, weight, epochs, epochs, batch_size, seed, callbacks)
         return model
     if only_practises(len(series), window):
-        validation = tuple(np.log(part) for part in validation) if log else validation
+        if log:
+            validation = np.log(validation[0]), np.log(validation[1])
         model.history = keras.callbacks.History()
         if callbacks or (window, cell, practice, seed) not in _PRACTISED:
             model.history = _practise(window, cell, practice, seed, validation, callbacks).history
