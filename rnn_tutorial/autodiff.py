@@ -48,7 +48,10 @@ def _tensorflow_batches(arrays, batch_size, seed):
     import tensorflow as tf
 
     tensors = [tf.constant(array) for array in arrays]
+    # Nothing in these functions is for AutoGraph, which warns on some versions of Python.
+    as_it_is = tf.autograph.experimental.do_not_convert
 
+    @as_it_is
     def one_epoch(epoch):
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(tensors[0])), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
@@ -57,7 +60,7 @@ def _tensorflow_batches(arrays, batch_size, seed):
 
     # Rows are gathered a batch at a time: slicing and batching them one by one costs more than the training.
     rows = tf.data.Dataset.counter().flat_map(one_epoch)
-    return rows.map(lambda row: tuple(tf.gather(tensor, row) for tensor in tensors)).prefetch(2)
+    return rows.map(as_it_is(lambda row: tuple(tf.gather(tensor, row) for tensor in tensors))).prefetch(2)
 
 
 def _numpy_batches(arrays, batch_size, seed):

@@ -467,9 +467,8 @@ def test_two_hundred_runs(browser, start, tmp_path, record_layer):
     page = Page(browser, start(tmp_path))
     wait_for(lambda: page.open() or len(page.all(".runs li")) == 200)
     assert page.script("return document.querySelector('.app').scrollHeight <= innerHeight")
-    chosen = page.one(".runs li:last-child input")
-    page.script("arguments[0].scrollIntoView()", chosen)
-    chosen.click()
+    # In one go: the list may be drawn anew in between.
+    page.script("const it = document.querySelector('.runs li:last-child input'); it.scrollIntoView(); it.click();")
     wait_for(lambda: "run_199" in page.script("return location.hash"))
     seen = """
         const frame = document.querySelector('.runs').getBoundingClientRect();

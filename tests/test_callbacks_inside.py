@@ -934,7 +934,7 @@ def test_a_wrong_probe_for_a_model_that_its_first_batch_builds(
     with recorded_warnings() as caught:
         fit(model, observe(tmp_path / "run", probe=(X[:4, :, :2], Y[:4])), epochs=2)
     assert len(caught) == len(ours(caught)) == 1
-    assert ours(caught)[0].startswith("GradientFlow stops looking: ")
+    assert ours(caught)[0].startswith("gradient through time, states and gates are left out: ValueError: ")
     assert bare_subclassed.is_like(model)
     found = read_values(our_event_file(tmp_path / "run"))
     expected = expected_tags(dataclasses.replace(CASES["gru"], is_chain=False), probe=False)
@@ -1028,7 +1028,7 @@ def test_layers_that_cannot_be_followed(tmp_path, recorded_warnings, read_values
         (taps.Tap, "open", "GradientHistograms stops looking"),
         (taps.Tap, "read", "GradientHistograms stops looking"),
         (recurrent, "spectral_radius", "WeightHeatmaps leaves out spectral radii"),
-        (recurrent, "look", "GradientFlow stops looking"),
+        (recurrent, "look", "gradient through time, states and gates are left out"),
         (figures, "gradient_flow", "GradientFlow leaves out pictures"),
         (figures, "states", "StateHeatmaps leaves out pictures"),
         (figures, "weights", "WeightHeatmaps leaves out pictures"),
