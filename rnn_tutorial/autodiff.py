@@ -13,12 +13,14 @@ from keras import ops
 
 # Operations of TensorFlow whose trees the optimizer of a graph rearranges.
 _REARRANGED = {"Mul", "Add", "AddV2"}
-# Operations of JAX whose results XLA reads from memory, whoever reads them.
+# Operations of JAX whose results XLA always stores and never fuses into a reader.
 _OPAQUE = {"conv_general_dilated", "while", "cond", "sort", "scatter", "scatter-add"}
 _OPAQUE |= {"fft", "cholesky", "triangular_solve", "custom_call", "pure_callback"}
 _RANDOM = {"random_bits", "threefry2x32", "rng_bit_generator"}
-# Those that only order anew what they read; XLA makes them one with a matrix product.
+# Operations that only rearrange their input; XLA merges them into a matrix product.
 _MOVES = {"transpose", "reshape", "squeeze"}
+# Name of the function by which a traced step marks what is read apart; no user's function has it.
+_APART = "rnn_tutorial_set_apart"
 # Up to so many steps TensorFlow runs a loop written out faster than a loop in its graph, and traces it no slower.
 _UNROLLED = 16
 
@@ -347,6 +349,7 @@ def _set_apart():
         chosen = jax.tree.map(lambda array: jax.numpy.where(always, array, jax.numpy.zeros_like(array)), arrays)
         return jax.lax.optimization_barrier(chosen)
 
+    set_apart.__name__ = _APART
     return jax.jit(set_apart)
 
 
@@ -385,7 +388,7 @@ def _evaluated(traced, arguments):
     values = dict(zip([*function.constvars, *function.invars], [*traced.consts, *arguments], strict=True))
     begin = 0
     for place, equation in enumerate(function.eqns):
-        if equation.params.get("name") == "set_apart":
+        if equation.params.get("name") == _APART:
             values.update(_made(function, function.eqns[begin:place], values))
             again = _made_again(function, place, values)
             read = [again[atom] if _is_variable(atom) else atom.val for atom in equation.invars]

@@ -102,7 +102,7 @@ class Look:
     mask: np.ndarray | None = None
 
     def masked(self, time, sample=None):
-        """Which of so many steps are masked, bool (time,): for one sample, or for all of them."""
+        """Whether each of `time` steps is masked, bool (time,): for one sample, or for all of them."""
         if self.mask is None:
             return np.zeros(time, bool)
         return ~(self.mask.any(axis=1) if sample is None else self.mask[:, sample])

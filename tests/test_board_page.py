@@ -467,7 +467,7 @@ def test_two_hundred_runs(browser, start, tmp_path, record_layer):
     page = Page(browser, start(tmp_path))
     wait_for(lambda: page.open() or len(page.all(".runs li")) == 200)
     assert page.script("return document.querySelector('.app').scrollHeight <= innerHeight")
-    # In one go: the list may be drawn anew in between.
+    # In one script: the list may be redrawn between two.
     page.script("const it = document.querySelector('.runs li:last-child input'); it.scrollIntoView(); it.click();")
     wait_for(lambda: "run_199" in page.script("return location.hash"))
     seen = """
