@@ -282,7 +282,7 @@ accuracy_without_mask = {
     for sequences in (x_new, more_padding)
 }
 print(
-    f"Padding cut off: answers differ by {cut_difference:.0e}; padded to {10 * TIMESTEPS} steps: by {more_difference:.0e}"
+    f"Padding cut off: answers differ by {cut_difference:.1g}; padded to {10 * TIMESTEPS} steps: by {more_difference:.1g}"
 )
 for steps, accuracy in accuracy_without_mask.items():
     print(f"without a mask, padded to {steps:3} steps: {accuracy:.1%} right")
@@ -432,7 +432,7 @@ lesson.end(
     f"after the mark the LSTM keeps {lstm_trained['kept']['after']:.0%} of its cell state at each step, "
     f"{lstm_untrained['kept']['after']:.0%} before training; the GRU keeps {gru_trained['kept']['after']:.0%}, writes the rest "
     f"again, and its memory changes by {gru_trained['changed']['after']:.0%}",
-    f"padding cut off changes the answer by {cut_difference:.0e}; padded to {10 * TIMESTEPS} steps, without a mask "
+    f"padding cut off changes the answer by {cut_difference:.1g}; padded to {10 * TIMESTEPS} steps, without a mask "
     f"{accuracy_without_mask[10 * TIMESTEPS]:.1%} are right",
     f"forget bias 1: {learned[1]} of {len(seeds)} seeds learn within {EPOCHS_TO_COMPARE} epochs what lies 29 steps back; "
     f"forget bias 0: {learned[0]} of {len(seeds)}",
