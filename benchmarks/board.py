@@ -32,7 +32,8 @@ from tensorboard.backend import application
 from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 
-from rnn_tutorial import board, events
+from rnn_tutorial import board
+from rnn_tutorial.recording import events
 
 ROUTES = "/data/plugin/rnn_tutorial"
 LAYERS, TIME = 4, 500

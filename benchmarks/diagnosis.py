@@ -13,14 +13,15 @@ import pathlib
 import tempfile
 import warnings
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 
-quiet.start_keras()
+_console.start_keras()
 
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, lesson, models, recurrent
+from rnn_tutorial import callbacks, data, diagnosis, lesson, models
+from rnn_tutorial.inspection import recurrent
 
 TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (201, 202, 203)
 WINDOW, FEATURES = 16, 1
@@ -261,7 +262,7 @@ def main():
     healthy = HEALTHY if arguments.tune else HEALTHY | HELD_OUT
     chosen = [name for name in (*SICK, *healthy) if not arguments.only or name.startswith(tuple(arguments.only))]
     everything, hits, alarms, count = {}, {}, {}, 0
-    quiet_tell, quiet.tell = quiet.tell, lambda text: None
+    quiet_tell, _console.tell = _console.tell, lambda text: None
     for name in chosen:
         build, parts, epochs = SICK.get(name) or healthy[name]
         with tempfile.TemporaryDirectory() as folder:
@@ -280,7 +281,7 @@ def main():
             f"{name:26} {'healthy' if name not in SICK else f'{hits[name]}/{len(seeds)}':8} {' | '.join(said)}",
             flush=True,
         )
-    quiet.tell = quiet_tell
+    _console.tell = quiet_tell
     print(f"\n{'rule':22}{'hits':>8}{'false alarms in healthy runs':>32}")
     for rule in diagnosis.RULES:
         shown = f"{hits[rule]}/{len(seeds)}" if rule in hits else "-"

@@ -8,9 +8,9 @@ two measured ones were looked at.
 
 import argparse
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 
-quiet.start_keras()
+_console.start_keras()
 
 import numpy as np
 import pandas as pd

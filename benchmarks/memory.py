@@ -24,9 +24,9 @@ def resident():
 
 def left(way):
     """MB that each model leaves."""
-    from rnn_tutorial import quiet
+    from rnn_tutorial import _console
 
-    quiet.start_keras()
+    _console.start_keras()
     import keras
     import numpy as np
 

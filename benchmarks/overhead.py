@@ -19,14 +19,15 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 
-quiet.start_keras()
+_console.start_keras()
 
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, models, recurrent
+from rnn_tutorial import callbacks, data, models
+from rnn_tutorial.inspection import recurrent
 
 WATCHED = "observe()"
 # The tape idiom is what forums recommend since Keras logs no gradients; it is written for TensorFlow only.

@@ -19,7 +19,9 @@ settings = lesson.start("01_forward_by_hand", epochs=STEPS_OF_TRAINING, quick_ep
 import keras
 import numpy as np
 
-from rnn_tutorial import data, events, figures, models
+from rnn_tutorial import data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The cell

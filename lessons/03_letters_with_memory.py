@@ -29,7 +29,10 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, events, figures, models, recurrent
+from rnn_tutorial import callbacks, data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 pictures = events.Run(settings.log_dir / "pictures")
 

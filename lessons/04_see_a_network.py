@@ -35,7 +35,10 @@ settings = lesson.start("04_see_a_network", epochs=EPOCHS, quick_epochs=5, add_a
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, events, figures, models, naming, taps
+from rnn_tutorial import callbacks, data, inspection, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import naming
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## Why look at all
@@ -159,7 +162,7 @@ def fit(model, batch_size=BATCH_SIZE, samples=None, epochs=settings.epochs, watc
 
 
 each_epoch = EachEpoch()
-with taps.tap(model) as gradients:
+with inspection.tap_gradients(model) as gradients:
     history = fit(model, watch=[*callbacks.observe(settings.log_dir / "network"), each_epoch])
 
 print("\n             training            validation")

@@ -23,7 +23,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import callbacks, data, events, figures, forecasting, models
+from rnn_tutorial import callbacks, data, forecasting, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # A network is made in five steps: choose its structure, prepare the data, build it, train it, look at it.

@@ -34,7 +34,9 @@ import keras
 import numpy as np
 from statsmodels.datasets import co2
 
-from rnn_tutorial import data, events, figures, forecasting, models
+from rnn_tutorial import data, forecasting, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The sales

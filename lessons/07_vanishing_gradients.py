@@ -27,7 +27,10 @@ settings = lesson.start("07_vanishing_gradients", epochs=EPOCHS, quick_epochs=8)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, events, figures, models, recurrent
+from rnn_tutorial import callbacks, data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 lengths = LENGTHS[-1:] if settings.quick else LENGTHS
 LONGEST = max(lengths)

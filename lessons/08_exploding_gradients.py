@@ -29,7 +29,10 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, events, figures, recurrent, taps
+from rnn_tutorial import callbacks, data, inspection
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The other side of the same product
@@ -114,7 +117,7 @@ def train(way, seed, log_dir=None, batches=None):
         watch += [callbacks.GradientHistograms(log_dir, per_batch=True)]  # as in `observe`, and each batch by itself
     with warnings.catch_warnings(record=True) as caught:  # the callbacks warn of NaN; we print that ourselves
         warnings.simplefilter("always")
-        with taps.tap(model, per_batch=True) as gradients:
+        with inspection.tap_gradients(model, per_batch=True) as gradients:
             model.fit(**fit, verbose=0, callbacks=watch)
     said = [str(warning.message) for warning in caught if "had a gradient with NaN" in str(warning.message)]
     accuracy = model.evaluate(*validation, batch_size=512, verbose=0)[1]
@@ -132,7 +135,7 @@ def first_nan(norms):
 #
 # `callbacks.observe` logs the norm of the gradient, one mean an epoch. Here single batches matter, and
 # `callbacks.GradientHistograms(log_dir, per_batch=True)` logs each of them. As arrays, the same numbers come from a *tap*: inside
-# of `with taps.tap(model) as gradients:` everything that trains the model is seen, and `gradients.read()` says what was.
+# of `with inspection.tap_gradients(model) as gradients:` everything that trains the model is seen, and `gradients.read()` says what was.
 
 # %%
 readings, noted, accuracies = {}, {}, {}

@@ -27,7 +27,10 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import data, events, figures, models, recurrent
+from rnn_tutorial import data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The adding problem

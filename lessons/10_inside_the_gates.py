@@ -26,7 +26,10 @@ settings = lesson.start("10_inside_the_gates", epochs=EPOCHS, quick_epochs=6)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, events, figures, models, recurrent
+from rnn_tutorial import callbacks, data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 keras.utils.set_random_seed(settings.seed)
 

@@ -47,7 +47,8 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, language, models, recurrent
+from rnn_tutorial import callbacks, data, language, models
+from rnn_tutorial.inspection import recurrent
 
 keras.utils.set_random_seed(settings.seed)
 corpus = settings.corpus or ("python" if settings.quick else "brown")

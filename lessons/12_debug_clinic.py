@@ -37,8 +37,10 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, figures, models, recurrent
+from rnn_tutorial import callbacks, data, diagnosis, models
 from rnn_tutorial.callbacks import base
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
 
 # %% [markdown]
 # ## The waiting room

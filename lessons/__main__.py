@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 
-from rnn_tutorial import address
 from rnn_tutorial.lesson import tensorboard_command
+from rnn_tutorial.recording import schema
 
 LESSONS = pathlib.Path(__file__).resolve().parent
 LOGS = pathlib.Path("logs")
@@ -35,7 +35,7 @@ def main(arguments):
         print(f"Failed: {', '.join(failed)}")
         return 1
     print(f"Now look: {tensorboard_command()} --logdir {LOGS}")
-    print(f"The RNN tab: {address.tab()}")
+    print(f"The RNN tab: {schema.tab()}")
     return 0
 
 

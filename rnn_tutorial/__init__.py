@@ -8,48 +8,36 @@ Example:
 >>> model = models.letter_predictor()
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from rnn_tutorial import _lazy
 
 if TYPE_CHECKING:
     from rnn_tutorial import (
+        board,
         callbacks,
         data,
         diagnosis,
-        events,
-        figures,
+        drawing,
         forecasting,
+        inspection,
         language,
-        lesson,
         models,
-        naming,
-        recurrent,
-        taps,
+        recording,
     )
 
 __version__ = "0.1.0"
 __all__ = [
+    "board",
     "callbacks",
     "data",
     "diagnosis",
-    "events",
-    "figures",
+    "drawing",
     "forecasting",
+    "inspection",
     "language",
-    "lesson",
     "models",
-    "naming",
-    "recurrent",
-    "taps",
+    "recording",
 ]
 
-
-def __getattr__(name: str):
-    """Load a public module on first use (PEP 562)."""
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = _lazy.attach(__name__, {name: name for name in __all__})

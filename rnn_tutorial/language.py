@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 
 __all__ = ["Bigram", "Unigram", "perplexity", "sample"]
 
@@ -86,10 +86,10 @@ def sample(model, prompt, count, temperature=1.0, seed=0, window=None, never=(0,
         ValueError: An argument is not as above, the model gives no probabilities, or `never` leaves no word.
     """
     prompt = _ids("prompt", prompt)
-    count = checks.integer("count", count, at_least=1)
+    count = _checks.integer("count", count, at_least=1)
     temperature = check_temperature("temperature", temperature)
-    generator = np.random.default_rng(checks.integer("seed", seed, at_least=0))
-    window = len(prompt) if window is None else checks.integer("window", window, at_least=1)
+    generator = np.random.default_rng(_checks.integer("seed", seed, at_least=0))
+    window = len(prompt) if window is None else _checks.integer("window", window, at_least=1)
     ids = [int(number) for number in prompt]
     for _ in range(count):
         (probabilities,) = _probabilities(model, np.array([ids[-window:]], dtype="int32"))
@@ -129,7 +129,7 @@ class Unigram:
     """
 
     def __init__(self, ids, vocabulary_size):
-        self.vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, at_least=1)
+        self.vocabulary_size = _checks.integer("vocabulary_size", vocabulary_size, at_least=1)
         ids = _ids("ids", ids)
         _check_ids("ids", ids, self.vocabulary_size)
         counts = np.bincount(ids, minlength=self.vocabulary_size) + 1
@@ -262,7 +262,7 @@ def _call(model, x):
 
 def _compile(model):
     """A function from ids to probabilities that leaves everything as it is: dropout off, no state, no seed moved."""
-    from rnn_tutorial import autodiff
+    from rnn_tutorial import backend
 
     reference = weakref.ref(model)  # What is compiled must not keep the model alive.
 
@@ -271,7 +271,7 @@ def _compile(model):
         with scope():
             return model(x, training=False)
 
-    return autodiff.compiled(compute, model)
+    return backend.compiled(compute, model)
 
 
 def _text(x, y):

@@ -6,7 +6,8 @@ import shutil
 import sys
 import time
 
-from rnn_tutorial import address, quiet
+from rnn_tutorial import _console
+from rnn_tutorial.recording import schema
 
 _started = time.monotonic()
 
@@ -43,7 +44,7 @@ def start(name, epochs, quick_epochs, add_arguments=None):
         settings.epochs = quick_epochs if settings.quick else epochs
     if settings.log_dir is None:
         settings.log_dir = _logs() / name
-    quiet.start_keras()
+    _console.start_keras()
     return settings
 
 
@@ -81,7 +82,7 @@ def show(run, tag, figure, step=0):
     Returns:
         The path of the file, or None where nothing can be written.
     """
-    from rnn_tutorial import figures
+    from rnn_tutorial.drawing import figures
 
     png = figure if isinstance(figure, bytes) else figures.png(figure)
     run.image(tag, png, step)
@@ -106,7 +107,7 @@ def end(settings, *findings):
         return
     print(f"{seconds} Now look at it:")
     print(f"  {tensorboard_command()} --logdir {settings.log_dir}")
-    print(f"  the RNN tab: {address.tab()}")
+    print(f"  the RNN tab: {schema.tab()}")
 
 
 def tensorboard_command():

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 
 SEASON = 12  # months
 # Of the yearly growth so much is expected to go on; as in the damped trend of Gardner and McKenzie (1985).
@@ -38,7 +38,7 @@ def letter_predictor(vocabulary_size=5, timesteps=1, units=3, cell="simple_rnn",
     Raises:
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
-    vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, at_least=1)
+    vocabulary_size = _checks.integer("vocabulary_size", vocabulary_size, at_least=1)
     units = _sizes("units", units)
     _check_cell(cell)
     timesteps = _timesteps(timesteps)
@@ -46,7 +46,7 @@ def letter_predictor(vocabulary_size=5, timesteps=1, units=3, cell="simple_rnn",
         letters = keras.Input((timesteps, vocabulary_size), name="letters")
         x = letters
     else:
-        embedding = checks.integer("embedding", embedding, at_least=1)
+        embedding = _checks.integer("embedding", embedding, at_least=1)
         letters = keras.Input((timesteps,), dtype="int32", name="letters")
         x = layers.Embedding(vocabulary_size, embedding, name="embedding")(letters)
     x = _recurrent_stack(x, units, cell)
@@ -79,11 +79,11 @@ def sales_forecaster(window=12, horizon=1, units=(64, 64), cell="lstm", scale=Tr
     Raises:
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
-    window = checks.integer("window", window, at_least=1)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    window = _checks.integer("window", window, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     units = _sizes("units", units)
     _check_cell(cell)
-    if checks.flag("scale", scale) and window < 2:
+    if _checks.flag("scale", scale) and window < 2:
         raise ValueError(f"window must be at least 2 where scale is True (one month has no spread), received {window}")
 
     sales = keras.Input((window, 1), name="sales")
@@ -123,14 +123,14 @@ def seasonal_forecaster(window=36, units=(32, 32), cell="lstm", log=False):
     Raises:
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
-    window = checks.integer("window", window, at_least=2 * SEASON)
+    window = _checks.integer("window", window, at_least=2 * SEASON)
     if window % SEASON:
         raise ValueError(f"window must be whole years, a multiple of {SEASON} months, received {window}")
     units = _sizes("units", units)
     if len(units) != 2:
         raise ValueError(f"units must be two numbers, those of the encoder and of the decoder, received {units}")
     _check_cell(cell)
-    checks.flag("log", log)
+    _checks.flag("log", log)
     sales = keras.Input((window, 1), name="sales")
     seen, baseline, size = _read_years(window, log)(sales)
     memory = CELLS[cell](units[0], name=cell)(seen)  # (batch, units)
@@ -162,8 +162,8 @@ def word_predictor(vocabulary_size, embedding=64, units=(128,), cell="lstm"):
     Raises:
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
-    vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, at_least=1)
-    embedding = checks.integer("embedding", embedding, at_least=1)
+    vocabulary_size = _checks.integer("vocabulary_size", vocabulary_size, at_least=1)
+    embedding = _checks.integer("embedding", embedding, at_least=1)
     units = _sizes("units", units)
     _check_cell(cell)
     words = keras.Input((None,), dtype="int32", name="words")
@@ -196,12 +196,12 @@ def sequence_model(timesteps, features, outputs, units=(32,), cell="lstm", activ
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
     timesteps = _timesteps(timesteps)
-    features = checks.integer("features", features, at_least=1)
-    outputs = checks.integer("outputs", outputs, at_least=1)
+    features = _checks.integer("features", features, at_least=1)
+    outputs = _checks.integer("outputs", outputs, at_least=1)
     units = _sizes("units", units)
     _check_cell(cell)
     activation = _activation(activation)
-    checks.flag("every_step", every_step)
+    _checks.flag("every_step", every_step)
     sequence = keras.Input((timesteps, features), name="sequence")
     x = _recurrent_stack(sequence, units, cell, every_step=every_step)
     y = layers.Dense(outputs, activation=activation, name="output")(x)
@@ -225,9 +225,9 @@ def digit_classifier(inputs=784, hidden=(64, 64), classes=10):
     Raises:
         ValueError: An argument is not allowed; the message names it, the value and what is allowed.
     """
-    inputs = checks.integer("inputs", inputs, at_least=1)
+    inputs = _checks.integer("inputs", inputs, at_least=1)
     hidden = _sizes("hidden", hidden)
-    classes = checks.integer("classes", classes, at_least=1)
+    classes = _checks.integer("classes", classes, at_least=1)
     pixels = keras.Input((inputs,), name="pixels")
     x = pixels
     for number, size in enumerate(hidden):
@@ -325,9 +325,9 @@ def _numbered(name, number):
 def _sizes(argument, value):
     """An int or a sequence of ints -> tuple of ints."""
     if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and len(value) > 0:
-        return tuple(checks.integer(f"each of {argument}", size, at_least=1) for size in value)
+        return tuple(_checks.integer(f"each of {argument}", size, at_least=1) for size in value)
     try:
-        return (checks.integer(argument, value, at_least=1),)
+        return (_checks.integer(argument, value, at_least=1),)
     except ValueError as error:
         raise ValueError(f"{error}; or a non-empty tuple of them, one for each layer") from None
 
@@ -336,7 +336,7 @@ def _timesteps(value):
     if value is None:
         return None
     try:
-        return checks.integer("timesteps", value, at_least=1)
+        return _checks.integer("timesteps", value, at_least=1)
     except ValueError as error:
         raise ValueError(f"{error}; None takes any length") from None
 

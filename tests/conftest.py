@@ -55,15 +55,15 @@ def told_instead(monkeypatch):
 
     The list of such warnings, for a test that expects one; it empties the list.
     """
-    from rnn_tutorial import quiet
+    from rnn_tutorial import _console
 
-    told, tell_instead = [], quiet._tell_instead
+    told, tell_instead = [], _console._tell_instead
 
     def tell(text):
         told.append(text)
         tell_instead(text)
 
-    monkeypatch.setattr(quiet, "_tell_instead", tell)
+    monkeypatch.setattr(_console, "_tell_instead", tell)
     yield told
     assert not told
 

@@ -58,6 +58,7 @@ class Page:
 
     def hover(self, selector, across, down):
         """Move the pointer to a part of a picture's plot, in shares of its width and height."""
+        self.wait()  # What is still being laid out would move away from under the pointer.
         self.one(selector)
         place = self.script(
             """

@@ -22,8 +22,9 @@ from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import address, board, diagnosis, events
+from rnn_tutorial import board, diagnosis
 from rnn_tutorial.board import arrays, plugin
+from rnn_tutorial.recording import events, schema
 
 # TensorBoard leaves the fast loader's process to end with its own.
 pytestmark = [
@@ -641,8 +642,8 @@ def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast,
 
 
 def test_the_address_that_is_printed_is_that_of_the_tab():
-    assert address.tab() == f"http://localhost:{core_plugin.DEFAULT_PORT}/#{board.NAME}"
-    assert address.tab("127.0.0.1", 7000) == f"http://127.0.0.1:7000/#{board.NAME}"
+    assert schema.tab() == f"http://localhost:{core_plugin.DEFAULT_PORT}/#{board.NAME}"
+    assert schema.tab("127.0.0.1", 7000) == f"http://127.0.0.1:7000/#{board.NAME}"
 
 
 def test_under_a_path_prefix(logs):

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from tab import MAP, PROGRAM, Page, colors, shown, wait_for
 
-from rnn_tutorial import events
+from rnn_tutorial.recording import events
 
 ROOT = pathlib.Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -19,7 +19,7 @@ import pytest
 from keras import layers
 from tensorboard.compat.proto import graph_pb2
 
-from rnn_tutorial import callbacks, diagrams, figures, models, structure
+from rnn_tutorial import callbacks, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -32,6 +32,8 @@ from rnn_tutorial.callbacks import (
     observe,
 )
 from rnn_tutorial.callbacks.scalars import Scalars
+from rnn_tutorial.drawing import diagrams, figures
+from rnn_tutorial.inspection import structure
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(24, 4, 2)).astype("float32")

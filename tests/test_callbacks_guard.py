@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from rnn_tutorial import autodiff, diagnosis, diagrams, events, figures
+from rnn_tutorial import backend, diagnosis
 from rnn_tutorial.callbacks import (
     EmbeddingProjector,
     GradientFlow,
@@ -25,6 +25,8 @@ from rnn_tutorial.callbacks import (
     observe,
 )
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.drawing import diagrams, figures
+from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(16, 4, 2)).astype("float32")
@@ -94,7 +96,7 @@ PLACES = [
     (events.Run, "image"),
     (events.Run, "save"),
     (events.Run, "close"),
-    (autodiff, "outside_of_graphs"),
+    (backend, "outside_of_graphs"),
 ]
 
 

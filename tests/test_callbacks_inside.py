@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import callbacks, figures, models, recurrent, taps
+from rnn_tutorial import callbacks, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -29,6 +29,9 @@ from rnn_tutorial.callbacks import (
     observe,
     states,
 )
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.inspection.gradients import taps
 
 ON_TENSORFLOW = keras.config.backend() == "tensorflow"
 

@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 
 import rnn_tutorial
-from rnn_tutorial import cli, doctor, quiet
+from rnn_tutorial import _console, cli
+from rnn_tutorial.cli import doctor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEAVY = ("keras", "tensorflow", "numpy", "pandas", "matplotlib", "tensorboard")
@@ -83,7 +84,7 @@ def poll(condition, what, seconds=60):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(quiet, "start_keras", lambda: pytest.fail("Keras is started for input that is wrong"))
+    monkeypatch.setattr(_console, "start_keras", lambda: pytest.fail("Keras is started for input that is wrong"))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_what_fails_inside_is_not_wrong_input(capsys, monkeypatch, tmp_path, err
     def fail():
         raise error
 
-    monkeypatch.setattr(quiet, "start_keras", fail)
+    monkeypatch.setattr(_console, "start_keras", fail)
     file = write_csv(tmp_path / "shop.csv", 12)
     assert cli.main(["forecast", str(file), "--output", str(tmp_path / "new" / "out")]) == 1
     assert one_error(capsys) == f"{type(error).__name__}: deep inside"
@@ -161,7 +162,7 @@ def test_what_fails_inside_is_not_wrong_input(capsys, monkeypatch, tmp_path, err
 
 @pytest.mark.parametrize("arguments", [["--debug", "letters", "a"], ["letters", "a", "--debug"]])
 def test_debug_shows_where(capsys, monkeypatch, arguments):
-    monkeypatch.setattr(quiet, "start_keras", lambda: {}["nothing"])
+    monkeypatch.setattr(_console, "start_keras", lambda: {}["nothing"])
     assert cli.main(arguments) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("Traceback")
@@ -178,7 +179,7 @@ def test_interrupted(capsys, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(quiet, "start_keras", interrupt)
+    monkeypatch.setattr(_console, "start_keras", interrupt)
     assert cli.main(["letters", "a"]) == 1
     assert one_error(capsys) == "interrupted"
 
@@ -623,7 +624,7 @@ def test_how_a_file_was_read_is_said(capsys, monkeypatch, tmp_path, arguments, s
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(quiet, "start_keras", stop)
+    monkeypatch.setattr(_console, "start_keras", stop)
     months = range(1, 13)
     (tmp_path / "latin.csv").write_bytes(
         "\n".join(["Monat;Umsätze", *(f"01.{month:02d}.2024;{month},5" for month in months)]).encode("cp1252")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from rnn_tutorial import autodiff, data
+from rnn_tutorial import backend, data
 
 ROWS = 11
 X = np.arange(3 * ROWS, dtype="float32").reshape(ROWS, 3)
@@ -17,7 +17,7 @@ def tensorflow_stream(batch_size, seed, x=X, y=Y):
 
 
 def numpy_stream(batch_size, seed, x=X, y=Y):
-    return autodiff._numpy_batches((x, y), batch_size, seed)
+    return backend._numpy_batches((x, y), batch_size, seed)
 
 
 STREAMS = pytest.mark.parametrize("stream", [tensorflow_stream, numpy_stream])
@@ -159,7 +159,7 @@ def test_fit_trains_and_validates_on_every_row():
 
 def test_weights_go_with_their_rows():
     weights = Y + 0.5
-    streams = [data.batches(X, Y, 4, sample_weight=weights)["x"], autodiff._numpy_batches((X, Y, weights), 4, 0)]
+    streams = [data.batches(X, Y, 4, sample_weight=weights)["x"], backend._numpy_batches((X, Y, weights), 4, 0)]
     for stream in streams:
         for _, y, weight in itertools.islice(stream, 6):
             np.testing.assert_array_equal(weight, np.asarray(y) + 0.5)
@@ -199,8 +199,8 @@ def test_fit_under_jax(run_python):
         import warnings
         import keras
         import numpy as np
-        from rnn_tutorial import autodiff, data
-        assert autodiff.backend() == keras.config.backend() == "jax"
+        from rnn_tutorial import backend, data
+        assert backend.name() == keras.config.backend() == "jax"
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(11, 2)).astype("float32"), rng.normal(size=(11, 1)).astype("float32")
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])

@@ -20,8 +20,10 @@ from tensorboard.backend.event_processing import event_file_loader
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import callbacks, cli, diagnosis, events, recurrent
+from rnn_tutorial import callbacks, cli, diagnosis
 from rnn_tutorial.callbacks import HealthCheck, health
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 NAN = float("nan")
 

@@ -7,8 +7,10 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import diagrams, doctor, models
+from rnn_tutorial import models
 from rnn_tutorial.callbacks import ModelDiagram, diagram
+from rnn_tutorial.cli import doctor
+from rnn_tutorial.drawing import diagrams
 
 # What Graphviz makes of it, and what is drawn where there is none.
 DRAWERS = ["dot", "without dot"]

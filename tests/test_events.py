@@ -21,7 +21,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import events, locks
+from rnn_tutorial.recording import events, locks
 
 
 def png(width=7, height=3, color=(200, 30, 30)):
@@ -454,7 +454,7 @@ def test_what_was_flushed_outlives_the_process(tmp_path, run_python, read_values
         """
         import os, sys
         import numpy as np
-        from rnn_tutorial import events
+        from rnn_tutorial.recording import events
         run = events.Run(sys.argv[1])
         for step in range(5):
             run.scalar("s", step, step)
@@ -730,7 +730,7 @@ def test_a_file_that_may_not_grow(tmp_path, run_python, read_values, our_event_f
         """
         import json, resource, signal, sys, warnings
         import numpy as np
-        from rnn_tutorial import events
+        from rnn_tutorial.recording import events
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
         with warnings.catch_warnings(record=True) as caught:
@@ -863,7 +863,7 @@ def test_writing_loads_neither_tensorflow_nor_keras(tmp_path, run_python, read_v
         """
         import sys
         import numpy as np
-        from rnn_tutorial import events
+        from rnn_tutorial.recording import events
         with events.Run(sys.argv[1]) as run:
             run.scalar("s", 1, 0)
             run.histogram("h", np.ones(3), 0)
@@ -910,7 +910,7 @@ def test_a_lock_that_a_dead_program_left_is_no_obstacle(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from rnn_tutorial import events
+from rnn_tutorial.recording import events
 
 def kill(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -971,7 +971,7 @@ def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
 
 FORKED = """
 import os, sys, weakref
-from rnn_tutorial import events
+from rnn_tutorial.recording import events
 
 with events.Run(sys.argv[1]) as run:
     run.scalar("s", 1, 0)

@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 from matplotlib.figure import Figure
 
-from rnn_tutorial import figures
 from rnn_tutorial.data import sales
+from rnn_tutorial.drawing import figures
 
 
 def decoded(content):
@@ -856,7 +856,8 @@ def test_nothing_needs_a_screen(run_python):
     printed = run_python(
         """
         import sys
-        from rnn_tutorial import data, figures
+        from rnn_tutorial import data
+        from rnn_tutorial.drawing import figures
         figures.png(figures.curves({"loss": [1.0, 0.5]}))
         figures.png(figures.forecast(data.sales.TWELVE_MONTHS, {}))
         figures.png(figures.heatmap([[1.0]], ["a"], ["b"], "t"))

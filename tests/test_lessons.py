@@ -15,8 +15,10 @@ import pytest
 import tab
 from tensorboard.backend.event_processing import event_accumulator
 
-from rnn_tutorial import diagnosis, events, recurrent
+from rnn_tutorial import diagnosis
 from rnn_tutorial import lesson as shared
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 ROOT = pathlib.Path(__file__).parent.parent
 LESSONS = ROOT / "lessons"

@@ -2,8 +2,10 @@ import keras
 import pytest
 from keras import layers
 
-from rnn_tutorial import models, naming, recurrent, taps
+from rnn_tutorial import models
 from rnn_tutorial.callbacks import WeightHeatmaps
+from rnn_tutorial.inspection import naming, recurrent
+from rnn_tutorial.inspection.gradients import taps
 
 
 def names(model):

@@ -8,7 +8,8 @@ import rnn_tutorial
 
 PACKAGE = pathlib.Path(rnn_tutorial.__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "matplotlib", "tensorboard")
-PUBLIC = {"callbacks", "data", "events", "figures", "forecasting", "models", "naming"}
+PUBLIC = {"board", "callbacks", "data", "diagnosis", "drawing", "forecasting", "inspection", "language", "models"}
+PUBLIC |= {"recording"}
 
 
 def loaded(run_python, statement):
@@ -46,19 +47,29 @@ def test_importing_the_package_loads_nothing_heavy(run_python):
 
 
 def test_the_check_for_heavy_modules_sees_them(run_python):
-    assert {"numpy", "matplotlib"} <= loaded(run_python, "import rnn_tutorial; rnn_tutorial.figures.png")
+    assert {"numpy", "matplotlib"} <= loaded(run_python, "import rnn_tutorial; rnn_tutorial.drawing.png")
 
 
 @pytest.mark.parametrize(
     "module",
-    ["diagnosis", "events", "figures", "data", "data.digits", "data.letters", "data.sales", "forecasting", "quiet"],
+    [
+        "diagnosis",
+        "recording.events",
+        "drawing.figures",
+        "data",
+        "data.digits",
+        "data.letters",
+        "data.sales",
+        "forecasting",
+        "_console",
+    ],
 )
 def test_modules_that_do_without_keras_do_not_load_it(run_python, module):
     assert not loaded(run_python, f"import rnn_tutorial.{module}") & {"keras", "tensorflow", "jax", "torch"}
 
 
 def test_events_do_without_matplotlib_and_pandas(run_python):
-    assert loaded(run_python, "import rnn_tutorial.events") == {"numpy", "tensorboard"}
+    assert loaded(run_python, "import rnn_tutorial.recording.events") == {"numpy", "tensorboard"}
 
 
 def test_baselines_do_without_keras(run_python):
@@ -74,9 +85,10 @@ def test_a_module_is_loaded_when_it_is_first_used(run_python):
         """
         import sys
         import rnn_tutorial
-        before = "rnn_tutorial.events" in sys.modules
-        rnn_tutorial.events.Run
-        print(before, "rnn_tutorial.events" in sys.modules, rnn_tutorial.events is sys.modules["rnn_tutorial.events"])
+        before = "rnn_tutorial.recording.events" in sys.modules
+        rnn_tutorial.recording.Run
+        after = "rnn_tutorial.recording.events" in sys.modules
+        print(before, after, rnn_tutorial.recording is sys.modules["rnn_tutorial.recording"])
         """
     )
     assert printed.split() == ["False", "True", "True"]
@@ -105,8 +117,8 @@ def test_an_unknown_attribute_is_told_with_those_there_are():
         from rnn_tutorial import modles  # noqa: F401
 
 
-def test_only_autodiff_imports_a_backend():
-    assert imports_of("", "tensorflow", "jax", "torch", "numpy.distutils") == {"autodiff.py"}
+def test_only_backend_imports_a_backend():
+    assert imports_of("", "tensorflow", "jax", "torch", "numpy.distutils") == {"backend/__init__.py"}
 
 
 def test_no_file_imports_pyplot():
@@ -114,12 +126,19 @@ def test_no_file_imports_pyplot():
 
 
 @pytest.mark.parametrize(
-    "place", ["diagnosis.py", "events.py", "records.py", "figures.py", "quiet.py", "lesson.py", "checks.py", "cli.py"]
+    "place",
+    [
+        "diagnosis/__init__.py",
+        "recording/events.py",
+        "recording/records.py",
+        "drawing/figures.py",
+        "_console.py",
+        "lesson.py",
+        "_checks.py",
+        "cli/__init__.py",
+    ],
 )
 def test_files_without_keras_at_their_head(place):
-    if not (PACKAGE / place).exists():
-        assert place == "cli.py"
-        return
     head = ast.parse((PACKAGE / place).read_text()).body
     names = {alias.name for node in head if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in head if isinstance(node, ast.ImportFrom)}
@@ -130,18 +149,18 @@ def test_data_flows_one_way():
     ours = "rnn_tutorial."
     callbacks = f"{ours}callbacks"
     # Bytes for TensorBoard need nothing of the package but its checks, its locks and its way to print.
-    inside = {name for name in imports(PACKAGE / "events.py") if name.startswith(ours)}
-    assert inside == {f"{ours}checks", f"{ours}locks", f"{ours}quiet"}
-    assert imports_of("events.py", "keras") == set()
-    inside = {name for name in imports(PACKAGE / "diagnosis.py") if name.startswith(ours)}
-    assert inside == {f"{ours}events", f"{ours}records"}
-    assert imports_of("records.py", "rnn_tutorial", "keras") == set()
-    assert imports_of("figures.py", "rnn_tutorial", "keras") == set()
-    for place in ("models.py", "data", "naming.py", "autodiff.py"):
-        assert imports_of(place, callbacks, f"{ours}events", f"{ours}figures", f"{ours}diagrams") == set()
-    assert imports_of("diagrams.py", callbacks, f"{ours}events") == set()
+    inside = {name for name in imports(PACKAGE / "recording/events.py") if name.startswith(ours)}
+    assert inside == {f"{ours}_checks", f"{ours}recording.locks", f"{ours}_console"}
+    assert imports_of("recording", "keras") == set()
+    inside = {name for name in imports(PACKAGE / "diagnosis/__init__.py") if name.startswith(ours)}
+    assert inside == {f"{ours}recording.events", f"{ours}recording.records"}
+    assert imports_of("recording/records.py", "rnn_tutorial", "keras") == set()
+    assert imports_of("drawing/figures.py", "rnn_tutorial", "keras") == set()
+    for place in ("models.py", "data", "inspection", "backend"):
+        assert imports_of(place, callbacks, f"{ours}recording", f"{ours}drawing") == set()
+    assert imports_of("drawing", callbacks, f"{ours}recording") == set()
     # The check sees an import that is there.
-    assert imports_of("diagrams.py", f"{ours}figures") == {"diagrams.py"}
+    assert imports_of("drawing/diagrams.py", f"{ours}drawing.figures") == {"drawing/diagrams.py"}
 
 
 def test_version_is_that_of_the_project():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import recurrent
 from rnn_tutorial.callbacks import GradientFlow, observe
+from rnn_tutorial.inspection import recurrent
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(8, 5, 3)).astype("float32")

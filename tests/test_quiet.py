@@ -19,6 +19,6 @@ import pytest
 def test_nothing_of_the_processor(work):
     """Where it has no AVX-512, TensorFlow says so of oneDNN, as an error, when it first transposes such an array."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    program = f"from rnn_tutorial import quiet; quiet.start_keras(); import keras; {work}"
+    program = f"from rnn_tutorial import _console; _console.start_keras(); import keras; {work}"
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.compat.proto import tensor_pb2, types_pb2
 
-from rnn_tutorial import records
+from rnn_tutorial.recording import records
 
 ONE = np.ones(1, "float32").tobytes()
 

@@ -17,7 +17,7 @@ import pandas
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import recurrent
+from rnn_tutorial.inspection import recurrent
 
 BATCH, STEPS, FEATURES = 3, 5, 2
 L2 = float(np.float32(0.01))  # Keras' default, as it rounds it

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import recurrent
 from rnn_tutorial.callbacks import observe
+from rnn_tutorial.inspection import recurrent
 
 STEPS = 6
 RNG = np.random.default_rng(0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import naming, recurrent
 from rnn_tutorial.callbacks import GradientFlow, StateHeatmaps, observe
+from rnn_tutorial.inspection import naming, recurrent
 
 BATCH, STEPS, UNITS = 3, 6, 4
 RNG = np.random.default_rng(1)

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from rnn_tutorial import recurrent
 from rnn_tutorial.callbacks import observe
+from rnn_tutorial.inspection import recurrent
 
 TEXTS = np.array(["a b c d", "b c", "d d d a b c", "a"])
 Y = np.array([[1.0], [0.0], [1.0], [0.0]], "float32")

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing import data_provider, plugin_event_mul
 from tensorboard.data import server_ingester
 from tensorboard.util import grpc_util
 
-from rnn_tutorial import callbacks, diagnosis, events
+from rnn_tutorial import callbacks, diagnosis
 from rnn_tutorial.callbacks import (
     GradientHistograms,
     HealthCheck,
@@ -27,6 +27,7 @@ from rnn_tutorial.callbacks import (
     runs,
 )
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(24, 4, 2)).astype("float32")

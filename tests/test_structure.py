@@ -5,8 +5,9 @@ import pytest
 from keras import layers
 from tensorboard.compat.proto import graph_pb2
 
-from rnn_tutorial import models, structure
+from rnn_tutorial import models
 from rnn_tutorial.callbacks import observe
+from rnn_tutorial.inspection import structure
 
 
 def graph_of(model):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from keras import layers, ops, optimizers
 
-from rnn_tutorial import taps
+from rnn_tutorial import inspection
+from rnn_tutorial.inspection.gradients import taps
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
 RNG = np.random.default_rng(0)
@@ -84,7 +85,7 @@ def train(make, optimizer, way, epochs=2, batch_size=16, **compiled):
     model, x, y, loss = make()
     model.compile(optimizer(), loss, **compiled)
     watch = Watch(per_batch=True)
-    with taps.tap(model, per_batch=True) if way == "with" else contextlib.nullcontext():
+    with inspection.tap_gradients(model, per_batch=True) if way == "with" else contextlib.nullcontext():
         fitted = model.fit(
             x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[watch] if way == "fit" else []
         )
@@ -202,7 +203,7 @@ def descended(make=plain, batch_size=8, batches=5, y=None, **options):
     y = own_y if y is None else y
     model.compile(optimizers.SGD(1.0, **options), loss)
     gradients, before = [], []
-    with taps.tap(model, per_batch=True) as tap:
+    with inspection.tap_gradients(model, per_batch=True) as tap:
         for start in range(0, batches * batch_size, batch_size):
             before.append(numbers(model.trainable_variables))
             model.train_on_batch(x[start : start + batch_size], y[start : start + batch_size])
@@ -295,7 +296,7 @@ def test_scaled_losses_are_unscaled_and_left_out_batches_counted():
     keras.utils.set_random_seed(3)
     model, x, y, loss = plain()
     model.compile(optimizers.LossScaleOptimizer(optimizers.SGD(1.0), initial_scale=2.0**10), loss)
-    with taps.tap(model) as tap:
+    with inspection.tap_gradients(model) as tap:
         model.train_on_batch(x[:8], y[:8])
         reading = tap.read()
         model.train_on_batch(x[:8], y[:8] * np.nan)
@@ -322,7 +323,7 @@ def test_norms_beyond_the_squares_of_float32(size):
     """Squares of such numbers are infinite or zero in float32; the norm is not."""
     model = keras.Sequential([keras.Input((2,)), layers.Dense(3, use_bias=False)])
     model.compile(optimizers.SGD(0.0), lambda y, predicted: ops.sum(predicted, axis=-1) * size)
-    with taps.tap(model) as tap:
+    with inspection.tap_gradients(model) as tap:
         model.train_on_batch(np.ones((4, 2), "float32"), np.zeros((4, 3), "float32"))
         assert tap.read().norm["global"] == pytest.approx(size * np.sqrt(6), rel=1e-4)
 
@@ -330,7 +331,7 @@ def test_norms_beyond_the_squares_of_float32(size):
 def test_frozen_and_unused_weights_are_not_there():
     model = keras.Sequential([keras.Input((5, 2)), layers.LSTM(3, trainable=False, name="kept"), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with taps.tap(model) as tap:
+    with inspection.tap_gradients(model) as tap:
         model.train_on_batch(X[:8], Y[:8])
         assert set(tap.read().norm) == {"dense/kernel", "dense/bias", "global"}
 
@@ -346,7 +347,7 @@ def test_frozen_and_unused_weights_are_not_there():
 def test_layers_choose_what_is_kept(chosen, names):
     model, x, y, loss = plain()
     model.compile("sgd", loss)
-    with taps.tap(model, layers=chosen) as tap:
+    with inspection.tap_gradients(model, layers=chosen) as tap:
         model.train_on_batch(x[:8], y[:8])
         assert set(tap.read().last) == names
 
@@ -363,18 +364,18 @@ def test_wrong_arguments(arguments, match):
     model, *_ = plain()
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=match):
-        taps.tap(model, **arguments)
+        inspection.tap_gradients(model, **arguments)
 
 
 def test_wrong_models():
     with pytest.raises(ValueError, match="model must be compiled"):
-        taps.tap(plain()[0])
+        inspection.tap_gradients(plain()[0])
     with pytest.raises(ValueError, match=r"model must be a keras\.Model, received str"):
-        taps.tap("model")
+        inspection.tap_gradients("model")
     unbuilt = keras.Sequential([layers.Dense(1)])
     unbuilt.compile("sgd", "mse")
     with pytest.raises(ValueError, match="model must be built"):
-        taps.tap(unbuilt)
+        inspection.tap_gradients(unbuilt)
 
 
 class Raise(keras.callbacks.Callback):
@@ -393,7 +394,7 @@ def our_calls(function):
 
     def profile(frame, event, _):
         nonlocal count
-        count += event == "call" and "rnn_tutorial/taps" in frame.f_code.co_filename
+        count += event == "call" and "inspection/gradients" in frame.f_code.co_filename
 
     sys.setprofile(profile)
     try:
@@ -469,7 +470,7 @@ def test_a_checkpoint_in_the_middle_is_that_of_a_bare_run(tmp_path, way):
         model.compile("adam", loss)
         file = str(tmp_path / f"{name}_{{epoch}}.keras")
         watch = [Watch()] if name == "fit" else []
-        with taps.tap(model) if name == "with" else contextlib.nullcontext():
+        with inspection.tap_gradients(model) if name == "with" else contextlib.nullcontext():
             model.fit(
                 x, y, epochs=3, verbose=0, shuffle=False, callbacks=[*watch, keras.callbacks.ModelCheckpoint(file)]
             )
@@ -547,7 +548,7 @@ def test_a_loop_of_ones_own():
     model.compile(optimizers.SGD(1.0), "mse")
     model.optimizer.build(model.trainable_variables)
     before = numbers(model.trainable_variables)
-    with taps.tap(model) as tap:
+    with inspection.tap_gradients(model) as tap:
         if TENSORFLOW:
             import tensorflow as tf
 
@@ -604,7 +605,7 @@ def test_more_batches_than_the_buffer_holds(monkeypatch):
 def test_reading_before_any_batch_and_after_the_end():
     model, x, y, loss = plain()
     model.compile("adam", loss)
-    with taps.tap(model) as tap:
+    with inspection.tap_gradients(model) as tap:
         assert tap.read().batches == 0
         model.train_on_batch(x[:8], y[:8])
     assert tap.read().batches == 1
@@ -630,12 +631,12 @@ def test_several_replicas_are_told(run_python):
             import keras, numpy as np, tensorflow as tf
             cpu = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-            from rnn_tutorial import taps
+            from rnn_tutorial.inspection.gradients import taps
             with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
                 model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
                 model.compile("sgd", "mse")
             try:
-                taps.tap(model).open()
+                inspection.tap_gradients(model).open()
             except NotImplementedError as error:
                 assert "several replicas" in str(error)
             else:

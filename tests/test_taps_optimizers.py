@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import layers, optimizers
 
-from rnn_tutorial import taps
+from rnn_tutorial import inspection
 from rnn_tutorial.callbacks import GradientHistograms
+from rnn_tutorial.inspection.gradients import taps
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 5)).astype("float32")
@@ -68,7 +69,7 @@ def moves(model, batch_size=4):
 def test_all_steps_inside_are_seen_and_none_after(dense, before, inside):
     dense.compile("sgd", "mse")
     train_by(before, dense)
-    with taps.tap(dense) as tap:
+    with inspection.tap_gradients(dense) as tap:
         train_by(inside, dense)
         assert tap.read().batches == 2
         ours = tap._recorder.variables
@@ -83,7 +84,7 @@ def test_all_steps_inside_are_seen_and_none_after(dense, before, inside):
 
 def test_a_model_compiled_inside_is_followed(dense):
     dense.compile("sgd", "mse")
-    with taps.tap(dense) as tap:
+    with inspection.tap_gradients(dense) as tap:
         train_by("fit", dense)
         dense.compile(optimizers.SGD(0.1, clipnorm=1e-3), "mse")
         train_by("train_on_batch", dense)
@@ -96,7 +97,7 @@ def test_a_model_inside_that_is_trained_by_itself_is_another_training(dense):
     outer = keras.Sequential([keras.Input((5,)), dense])
     outer.compile("sgd", "mse")
     dense.compile("sgd", "mse")
-    with taps.tap(outer) as tap:
+    with inspection.tap_gradients(outer) as tap:
         train_by("fit", dense)
         assert tap.read().batches == 0
         train_by("fit", outer)
@@ -147,7 +148,7 @@ def test_optimizers_that_hold_others_do_the_same_when_bare(tmp_path, name, way):
         model = make_dense()
         model.compile(HOLDERS[name](), "mse")
         callbacks = [GradientHistograms(tmp_path)] if watched and way == "callback" else []
-        tap = taps.tap(model).open() if watched and way == "with" else None
+        tap = inspection.tap_gradients(model).open() if watched and way == "with" else None
         history = model.fit(X, Y, batch_size=2, epochs=3, verbose=0, callbacks=callbacks)
         if tap is not None:
             tap.close()
@@ -164,7 +165,7 @@ def test_an_update_by_several_optimizers_is_one(dense, hold, scaled):
     optimizer = hold(optimizers.SGD(1.0), optimizers.SGD(1.0))
     optimizer = optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**6) if scaled else optimizer
     dense.compile(optimizer, "mse")
-    with taps.tap(dense) as tap:
+    with inspection.tap_gradients(dense) as tap:
         moved = moves(dense)
         reading = tap.read()
     assert reading.batches == 2
@@ -180,7 +181,7 @@ def test_clipping_of_one_of_the_optimizers(dense, scaled):
     optimizer = by_layer(optimizers.SGD(1.0, global_clipnorm=0.5), optimizers.SGD(1.0))
     optimizer = optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**6) if scaled else optimizer
     dense.compile(optimizer, "mse")
-    with taps.tap(dense) as tap:
+    with inspection.tap_gradients(dense) as tap:
         moved = moves(dense)
         reading = tap.read()
     for name, steps in moved.items():
@@ -196,7 +197,7 @@ def test_clipping_of_one_of_the_optimizers(dense, scaled):
 def test_accumulation_of_one_of_the_optimizers(dense, per_batch):
     """Each weight at its own updates; all together over those that an update changes."""
     dense.compile(by_layer(optimizers.SGD(1.0), optimizers.SGD(1.0, gradient_accumulation_steps=2)), "mse")
-    with taps.tap(dense, per_batch=per_batch) as tap:
+    with inspection.tap_gradients(dense, per_batch=per_batch) as tap:
         moved = moves(dense, batch_size=2)
         reading = tap.read()
     assert reading.batches == 4
@@ -262,8 +263,8 @@ def fail(*_, **__):
         (taps._TrainFunction, "look_once"),
         (taps, "_before"),
         (taps, "_record"),
-        (taps.autodiff, "place"),
-        (taps.autodiff, "apart"),
+        (taps.backend, "place"),
+        (taps.backend, "apart"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

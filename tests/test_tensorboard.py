@@ -14,7 +14,9 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from rnn_tutorial import callbacks, data, events, figures, forecasting, models
+from rnn_tutorial import callbacks, data, forecasting, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import events
 
 SCREENSHOTS = pathlib.Path(__file__).parent.parent / "build" / "screenshots"
 TRAINING = "02_next_letter/training"

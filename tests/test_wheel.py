@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from rnn_tutorial import events
+from rnn_tutorial.recording import events
 
 ROOT = pathlib.Path(__file__).parent.parent
 STATIC = ROOT / "rnn_tutorial" / "board" / "static"

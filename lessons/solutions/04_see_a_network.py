@@ -20,7 +20,9 @@ settings = lesson.start("solutions/04_see_a_network", epochs=EPOCHS, quick_epoch
 import keras
 import numpy as np
 
-from rnn_tutorial import data, events, models, naming, taps
+from rnn_tutorial import data, inspection, models
+from rnn_tutorial.inspection import naming
+from rnn_tutorial.recording import events
 
 source = "scikit-learn" if settings.quick else "auto"
 digits = data.digits.load(source, samples=SAMPLES, validation=0.2, seed=settings.seed)
@@ -114,7 +116,7 @@ assert losses["stopped at the lowest"] < losses["as it is"]
 # %%
 model = build(0.001)
 model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
-with taps.tap(model) as gradients:
+with inspection.tap_gradients(model) as gradients:
     zero_accuracy = fit(model, epochs=2)["val_accuracy"][-1]
 reading = gradients.read()
 still, moving = [], []

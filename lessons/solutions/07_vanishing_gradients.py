@@ -25,7 +25,10 @@ settings = lesson.start("solutions/07_vanishing_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, events, figures, models, recurrent
+from rnn_tutorial import data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 
 def network(cell):

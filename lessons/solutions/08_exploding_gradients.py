@@ -24,7 +24,8 @@ settings = lesson.start("solutions/08_exploding_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, recurrent, taps
+from rnn_tutorial import data, inspection
+from rnn_tutorial.inspection import recurrent
 
 seeds = [settings.seed + number for number in range(1 if settings.quick else 2)]
 
@@ -58,7 +59,7 @@ def train(model, begin, seed):
     model.set_weights(begin[seed])
     x, y = data.tasks.first_item(SAMPLES, TIMESTEPS, seed=seed)
     new = data.tasks.first_item(512, TIMESTEPS, seed=seed + 1_000_000)
-    with taps.tap(model, per_batch=True) as gradients:
+    with inspection.tap_gradients(model, per_batch=True) as gradients:
         model.fit(**data.batches(x, y, BATCH_SIZE, seed=seed), epochs=settings.epochs, verbose=0)
     accuracy = model.evaluate(*new, batch_size=512, verbose=0)[1]
     way = np.sqrt(sum(np.sum((now - was) ** 2) for now, was in zip(model.get_weights(), begin[seed], strict=True)))

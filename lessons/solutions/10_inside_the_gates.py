@@ -26,7 +26,10 @@ TIMESTEPS = LONGEST // 2 if settings.quick else LONGEST
 import keras
 import numpy as np
 
-from rnn_tutorial import data, events, figures, models, recurrent
+from rnn_tutorial import data, models
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.recording import events
 
 x, y, _, _ = data.tasks.marked_item(SAMPLES, TIMESTEPS, seed=settings.seed, items=len(LETTERS))
 x_new, y_new, marked, lengths = data.tasks.marked_item(500, TIMESTEPS, seed=settings.seed + 1, items=len(LETTERS))

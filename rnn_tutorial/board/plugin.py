@@ -16,8 +16,8 @@ from tensorboard.backend import http_util
 from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 
-from rnn_tutorial import records
 from rnn_tutorial.board import NAME, arrays
+from rnn_tutorial.recording import records
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 # What is served, and as what; nothing else is.

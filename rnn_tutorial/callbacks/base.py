@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from rnn_tutorial import autodiff, checks, figures, naming, quiet
+from rnn_tutorial import _checks, _console, backend
 from rnn_tutorial.callbacks import runs
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import naming
 
 # Pictures between the first and the last one may take this share of the time since training began.
 PICTURES_SHARE = 0.03
@@ -43,7 +45,7 @@ class Observer(keras.callbacks.Callback):
     def __init__(self, log_dir, every=1):
         super().__init__()
         self.log_dir = _folder(log_dir)
-        self.every = checks.integer("every", every, at_least=1)
+        self.every = _checks.integer("every", every, at_least=1)
         self.run: Any = None  # the `events.Run` of the fit, from its first epoch on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False  # True in a fit as long as nothing goes wrong
@@ -137,7 +139,7 @@ class Observer(keras.callbacks.Callback):
         self._looking = not self.run.broken
         if self._looking and self._shared.has_double(self):
             self._looking = False  # TensorBoard would draw a line to and fro between the values of both.
-            quiet.warn(
+            _console.warn(
                 f"{type(self).__name__} is there twice for {self.log_dir}; the second one writes nothing, "
                 "unless it gets a log_dir of its own"
             )
@@ -178,7 +180,7 @@ class Observer(keras.callbacks.Callback):
 
     def _stop(self, error):
         self._looking = False
-        quiet.warn(f"{type(self).__name__} stops looking: {_in_words(error)}. Training goes on.")
+        _console.warn(f"{type(self).__name__} stops looking: {_in_words(error)}. Training goes on.")
 
     def is_due(self, epoch):
         """Whether to look at this epoch."""
@@ -196,7 +198,7 @@ class Observer(keras.callbacks.Callback):
         except Exception as error:
             if name not in self._left_out:
                 self._left_out.add(name)
-                quiet.warn(f"{type(self).__name__} leaves out {name}: {_in_words(error)}. Everything else goes on.")
+                _console.warn(f"{type(self).__name__} leaves out {name}: {_in_words(error)}. Everything else goes on.")
 
     def kept(self, name, make):
         """What is remembered under a name for as long as a run goes on, from fit to fit; `make()` makes it."""
@@ -336,7 +338,7 @@ class _Shared:
         """Warn, if there was no warning of this subject before."""
         if subject not in self._told:
             self._told.add(subject)
-            quiet.warn(text)
+            _console.warn(text)
 
     def scalars(self, logs):
         """The metrics that are one number each, as floats; of the others one warning says that they are left out."""
@@ -434,7 +436,7 @@ def _leave(reference, shared):
 def _let_go(observer):
     # The garbage collector may come with the end of a fit in the middle of another one's trace. There what is read
     # would become part of that graph, or wait for ever for its lock.
-    with autodiff.outside_of_graphs():
+    with backend.outside_of_graphs():
         observer._safely(observer.finish)
         observer._safely(observer._shared.flush)
         if observer._looking:

@@ -1,7 +1,7 @@
 """Learning curves as a picture."""
 
-from rnn_tutorial import figures
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.drawing import figures
 
 
 class LearningCurves(Observer):

@@ -2,8 +2,10 @@
 
 import functools
 
-from rnn_tutorial import diagrams, doctor, quiet
+from rnn_tutorial import _console
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.cli import doctor
+from rnn_tutorial.drawing import diagrams
 
 
 class ModelDiagram(Observer):
@@ -53,4 +55,4 @@ class ModelDiagram(Observer):
 
 @functools.cache  # once a process
 def _tell_how_to_install_dot():
-    quiet.tell(f"Diagrams are drawn in a plainer way; for Keras' own, {doctor.INSTALL_DOT}.")
+    _console.tell(f"Diagrams are drawn in a plainer way; for Keras' own, {doctor.INSTALL_DOT}.")

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from rnn_tutorial import figures, losses
 from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import losses
 
 # Rows of the picture; beyond them every second one is left out, again and again.
 _ROWS = 400

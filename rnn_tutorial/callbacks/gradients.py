@@ -4,8 +4,9 @@ import contextlib
 import math
 from typing import Any
 
-from rnn_tutorial import checks, quiet, taps
+from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.inspection.gradients import taps
 
 
 class GradientHistograms(Observer):
@@ -45,7 +46,7 @@ class GradientHistograms(Observer):
         super().__init__(log_dir, every)
         taps.check_layers(layers)
         self.layers = layers
-        self.per_batch = checks.flag("per_batch", per_batch)
+        self.per_batch = _checks.flag("per_batch", per_batch)
         if self.per_batch:
             # Only then: Keras works at every batch for a callback that has this method.
             self.on_train_batch_end = self._count_batch
@@ -88,7 +89,7 @@ class GradientHistograms(Observer):
         self._undrained = 0
         if not self._tap.sees_updates and self.model.trainable_variables and not self._is_blind:
             self._is_blind = True
-            quiet.warn(
+            _console.warn(
                 "GradientHistograms sees no gradients: no Keras optimizer that is an attribute of the model, or of one "
                 "of its layers, has updated the weights through its `apply`"
             )
@@ -96,7 +97,7 @@ class GradientHistograms(Observer):
         if nonfinite and not self._warned:
             self._warned.add(epoch)
             names = [name for name, count in self._reading.nonfinite.items() if count and name != taps.GLOBAL]
-            quiet.warn(
+            _console.warn(
                 f"{nonfinite} of {self._reading.batches} batches of epoch {epoch} had a gradient with NaN or infinity, "
                 f"in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
             )

@@ -1,7 +1,7 @@
 """The graph of the model."""
 
-from rnn_tutorial import structure
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.inspection import structure
 
 
 class ModelGraph(Observer):

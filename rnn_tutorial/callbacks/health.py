@@ -6,8 +6,9 @@ import shlex
 
 import numpy as np
 
-from rnn_tutorial import diagnosis, losses, quiet, recurrent
+from rnn_tutorial import _console, diagnosis
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.inspection import losses, recurrent
 
 # The next judgement comes when there are this many times as many epochs: a long training costs no more for each.
 _SPACING = 1.1
@@ -100,9 +101,9 @@ class HealthCheck(Observer):
         self._suspected.update(found)
         for finding in new:
             self._said.add((finding.rule, finding.layer))
-            quiet.tell(f"HealthCheck, epoch {epoch}: {finding}")
+            _console.tell(f"HealthCheck, epoch {epoch}: {finding}")
             if finding.rule in self.stop_on:
-                quiet.tell(f"HealthCheck ends training, as stop_on={self.stop_on!r} asks for.")
+                _console.tell(f"HealthCheck ends training, as stop_on={self.stop_on!r} asks for.")
                 self.model.stop_training = True
         if new:
             self.run.text("health", "\n\n".join(map(_markdown, new)), epoch)
@@ -120,14 +121,14 @@ class HealthCheck(Observer):
             f"{number} {severity}{plural[severity] * (number > 1)}" for severity, number in count.items() if number
         ]
         summary = ", ".join(counted) or "no findings"
-        quiet.tell(
+        _console.tell(
             f"HealthCheck of {self.run.log_dir}: {summary}" + (":" if count["severe"] + count["warning"] else ".")
         )
         for finding in self.findings:
             if finding.severity != "note":
-                quiet.tell(f"  {finding}\n    Try: {finding.advice}\n      {finding.code}")
+                _console.tell(f"  {finding}\n    Try: {finding.advice}\n      {finding.code}")
         folder = shlex.quote(str(self.run.log_dir))
-        quiet.tell(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
+        _console.tell(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
         text = [f"**At the end: {summary}.**", *map(_markdown, self.findings)]
         self.run.text("health/summary", "\n\n".join(text), self._last)
 
@@ -145,7 +146,7 @@ class HealthCheck(Observer):
             likeness = copies_last_input(self.model, *self.probe[:2])
         except Exception as error:
             self._asks = False
-            quiet.warn(
+            _console.warn(
                 f"HealthCheck leaves out copies_last_input: {type(error).__name__}: {error}. Everything else goes on."
             )
             return

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from rnn_tutorial import checks, figures, naming, recurrent
+from rnn_tutorial import _checks
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import naming, recurrent
 
 
 class WeightHeatmaps(Observer):
@@ -28,7 +30,7 @@ class WeightHeatmaps(Observer):
 
     def __init__(self, log_dir, every=1, pictures=True):
         super().__init__(log_dir, every)
-        self.pictures = checks.flag("pictures", pictures)
+        self.pictures = _checks.flag("pictures", pictures)
 
     def begin(self):
         """Forget an earlier fit."""

@@ -1,6 +1,6 @@
 """Everything at once."""
 
-from rnn_tutorial import checks, quiet
+from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
 from rnn_tutorial.callbacks.flow import GradientFlow
@@ -39,14 +39,14 @@ def observe(log_dir, probe=None, every=1, pictures=True, loss=None):
     Raises:
         ValueError: An argument is not allowed; or, when training begins, the probe or the loss does not fit the model.
     """
-    pictures = checks.flag("pictures", pictures)
+    pictures = _checks.flag("pictures", pictures)
     watching = [Scalars(log_dir, every), ModelGraph(log_dir, every)]
     watching += [WeightHistograms(log_dir, every), GradientHistograms(log_dir, every)]
     if pictures:
         watching += [ModelDiagram(log_dir, every), LearningCurves(log_dir, every)]
     watching.append(WeightHeatmaps(log_dir, every, pictures))
     if probe is None:
-        quiet.tell("observe: no probe=(x, y) is given, so gradient through time, states and gates are left out.")
+        _console.tell("observe: no probe=(x, y) is given, so gradient through time, states and gates are left out.")
     else:
         watching.append(GradientFlow(log_dir, probe, every, pictures, loss))
         watching.append(StateHeatmaps(log_dir, probe, every, pictures))

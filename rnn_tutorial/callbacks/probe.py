@@ -4,8 +4,10 @@ import dataclasses
 import json
 from typing import Any
 
-from rnn_tutorial import address, checks, losses, naming, quiet, records, recurrent
+from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.inspection import losses, naming, recurrent
+from rnn_tutorial.recording import records, schema
 
 # The plugin of TensorBoard that reads the arrays.
 PLUGIN = "rnn_tutorial"
@@ -47,7 +49,7 @@ class ProbeObserver(Observer):
             raise ValueError(f"probe must be a batch (x, y) or (x, y, sample_weight), received {_describe(probe)}")
         self.probe = tuple(probe)
         self._x, self._y, self._sample_weight = (*self.probe, None)[:3]
-        self.pictures = checks.flag("pictures", pictures)
+        self.pictures = _checks.flag("pictures", pictures)
 
     def check(self, model):
         """See that the probe fits the model; where there is nothing to look into a warning will say so."""
@@ -74,7 +76,7 @@ class ProbeObserver(Observer):
 
     def _tell_address(self):
         """Say once a run where it can be seen."""
-        quiet.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {address.tab()}")
+        _console.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {schema.tab()}")
         return True
 
     def look(self, epoch, logs):
@@ -134,7 +136,7 @@ class ProbeObserver(Observer):
             if recurrent.layers(self.model):
                 looks[key] = epoch, self._look_at(self._shared.needs[key])
             else:
-                quiet.warn(
+                _console.warn(
                     f"the probe has no use: model {self.model.name!r} has no recurrent layer that can be followed. "
                     "Gradient through time, states and gates are left out"
                 )
@@ -156,11 +158,11 @@ class ProbeObserver(Observer):
                 except Exception:
                     continue
                 needs.flow, needs.states = alone.flow, alone.states
-                quiet.warn(
+                _console.warn(
                     f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on."
                 )
                 return looks
-            quiet.warn(
+            _console.warn(
                 f"gradient through time, states and gates are left out: {type(error).__name__}: {_in_one_line(error)}. "
                 "Everything else goes on."
             )

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from rnn_tutorial import naming
 from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.inspection import naming
 
 
 class EmbeddingProjector(Observer):

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 
-from rnn_tutorial import events, quiet
+from rnn_tutorial import _console
+from rnn_tutorial.recording import events
 
 # Tags whose steps are updates of the weights; all others count epochs.
 _BY_UPDATE = re.compile(r"gradient_norm_batch/.*|evaluation_.*_vs_iterations")
@@ -111,7 +112,7 @@ def _of_another_process(log_dir, epoch, others):
                     break
     for run in sorted(found, key=_last_epoch, reverse=True):
         if run.go_on():
-            quiet.tell(f"{run.log_dir} holds the epochs before epoch {epoch}; this run goes on there")
+            _console.tell(f"{run.log_dir} holds the epochs before epoch {epoch}; this run goes on there")
             return Training(run, epoch)
     return None
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from rnn_tutorial import checks, language
+from rnn_tutorial import _checks, language
 from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.data import text
 
@@ -55,8 +55,8 @@ class SampledText(Observer):
         if not temperatures:
             raise ValueError("temperatures must not be empty, received none")
         self.temperatures = [language.check_temperature("each of temperatures", value) for value in temperatures]
-        self.count = checks.integer("count", count, at_least=1)
-        self.seed = checks.integer("seed", seed, at_least=0)
+        self.count = _checks.integer("count", count, at_least=1)
+        self.seed = _checks.integer("seed", seed, at_least=0)
 
     def check(self, model):
         """See that the model gives a probability for each word."""

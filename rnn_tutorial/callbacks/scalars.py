@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -80,5 +80,5 @@ class Scalars(Observer):
         except Exception as error:  # The curves of the losses go on.
             if not self._warned:
                 self._warned = True
-                quiet.warn(f"Scalars leaves out the learning rate: {type(error).__name__}: {error}")
+                _console.warn(f"Scalars leaves out the learning rate: {type(error).__name__}: {error}")
             return {}

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from rnn_tutorial import figures
 from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+from rnn_tutorial.drawing import figures
 
 # What the tab RNN gets: so many frames a layer, of so many cells a kind.
 FRAMES, UNITS, STEPS = 200, 256, 128

@@ -1,6 +1,6 @@
 """Histograms of every weight."""
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 from rnn_tutorial.callbacks.base import Observer
 
 
@@ -30,7 +30,7 @@ class WeightHistograms(Observer):
             nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)
             if nonfinite and not self._warned:
                 self._warned.add(name)
-                quiet.warn(
+                _console.warn(
                     f"{nonfinite} of {values.size} values of {name} are NaN or infinite after epoch {epoch}; "
                     "histograms leave them out"
                 )

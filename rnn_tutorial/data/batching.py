@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 
 
 def batches(x, y, batch_size=32, seed=0, validation=None, sample_weight=None):
@@ -30,8 +30,8 @@ def batches(x, y, batch_size=32, seed=0, validation=None, sample_weight=None):
     Raises:
         ValueError: x, y and sample_weight differ in length or are empty, or batch_size or seed are not as above.
     """
-    batch_size = checks.integer("batch_size", batch_size, at_least=1)
-    seed = checks.integer("seed", seed, at_least=0)
+    batch_size = _checks.integer("batch_size", batch_size, at_least=1)
+    seed = _checks.integer("seed", seed, at_least=0)
     stream, steps = _stream((x, y, sample_weight), batch_size, seed)
     arguments = {"x": stream, "steps_per_epoch": steps, "shuffle": False}
     if validation is not None:
@@ -54,6 +54,6 @@ def _stream(arrays, batch_size, seed, where=""):
             f"least 1, received shapes {' and '.join(str(array.shape) for array in arrays)}"
         )
     # Loads Keras, which the rest of the data package does without.
-    from rnn_tutorial import autodiff
+    from rnn_tutorial import backend
 
-    return autodiff.endless_batches(arrays, batch_size, seed), -(-len(arrays[0]) // batch_size)
+    return backend.endless_batches(arrays, batch_size, seed), -(-len(arrays[0]) // batch_size)

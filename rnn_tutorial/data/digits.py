@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_tutorial import checks, quiet
+from rnn_tutorial import _checks, _console
 
 __all__ = ["Digits", "load"]
 
@@ -83,7 +83,7 @@ def load(source="auto", samples=None, validation=0.2, seed=0):
         raise ValueError(f"source must be one of {', '.join(map(repr, SOURCES))}, received {source!r}")
     samples = None if samples is None else _samples(samples)
     validation = _share(validation)
-    seed = checks.integer("seed", seed, at_least=0)
+    seed = _checks.integer("seed", seed, at_least=0)
     if source == "scikit-learn":
         images, labels = _scikit_learn()
     elif source == "mnist":
@@ -99,7 +99,7 @@ def load(source="auto", samples=None, validation=0.2, seed=0):
 
 def _samples(samples):
     try:
-        return checks.integer("samples", samples, at_least=2)
+        return _checks.integer("samples", samples, at_least=2)
     except ValueError as error:
         raise ValueError(f"{error}; None is all") from None
 
@@ -132,9 +132,11 @@ def _best():
         images, labels, where = _mnist()
     except OSError as error:
         images, labels = _scikit_learn()
-        quiet.tell(f"Digits: {len(labels):,} of scikit-learn, enlarged from 8 x 8 to 28 x 28 pixels, because {error}.")
+        _console.tell(
+            f"Digits: {len(labels):,} of scikit-learn, enlarged from 8 x 8 to 28 x 28 pixels, because {error}."
+        )
         return "scikit-learn", images, labels
-    quiet.tell(f"Digits: MNIST, {where}.")
+    _console.tell(f"Digits: MNIST, {where}.")
     return "mnist", images, labels
 
 

@@ -4,7 +4,7 @@ import operator
 
 import numpy as np
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 
 
 class Alphabet:
@@ -102,9 +102,9 @@ def pairs(text="abcde", window=1, one_hot=True, cyclic=True):
     """
     if not isinstance(text, str) or not text:
         raise ValueError(f"text must be a non-empty string, received {text!r}")
-    window = checks.integer("window", window, at_least=1)
-    checks.flag("one_hot", one_hot)
-    checks.flag("cyclic", cyclic)
+    window = _checks.integer("window", window, at_least=1)
+    _checks.flag("one_hot", one_hot)
+    _checks.flag("cyclic", cyclic)
     if not cyclic and len(text) <= window:
         raise ValueError(f"text must have more letters than window={window}, received {text!r} with {len(text)}")
     alphabet = alphabet_of(text)

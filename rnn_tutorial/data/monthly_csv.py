@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 from rnn_tutorial.data import csv_encoding, csv_numbers
 from rnn_tutorial.data.csv_dates import DATE_FORMS, certainty, month_text, read_months
 from rnn_tutorial.data.csv_numbers import is_number, read_numbers
@@ -87,7 +87,7 @@ def read(
     decimal: str | None = None,
 ) -> Reading:
     """Read a series as `read_csv` does, and return it with notes on how the file was read."""
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     for argument, wanted in (("date", date), ("value", value)):
         _check_column_argument(argument, wanted)
     csv_encoding.check_encoding(encoding)
@@ -136,7 +136,7 @@ def _read(table: Table, date: str | int | None, value: str | int | None, horizon
 def _check_column_argument(argument: str, wanted: Any) -> None:
     if wanted is not None and not isinstance(wanted, str):
         try:
-            checks.integer(argument, wanted, at_least=1)
+            _checks.integer(argument, wanted, at_least=1)
         except ValueError:
             raise ValueError(
                 f"{argument} must be the name of a column or its position from 1 on, received {wanted!r}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 from rnn_tutorial.data.monthly_csv import read_csv
 
 __all__ = ["TWELVE_MONTHS", "generate", "practice", "read_csv", "split", "windows"]
@@ -43,8 +43,8 @@ def windows(series: Any, window: int, horizon: int = 1) -> tuple[np.ndarray, np.
         ValueError: `window` or `horizon` is not a positive integer, or `series` is not 1-D, holds something
             other than finite float32 numbers, or is too short for one window.
     """
-    window = checks.integer("window", window, at_least=1)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    window = _checks.integer("window", window, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     values = _finite_values(series)  # (len(series),)
     if len(values) < window + horizon:
         raise ValueError(
@@ -101,9 +101,9 @@ def generate(
     Raises:
         ValueError: `years` or `outliers` is not an integer of at least 1 or 0.
     """
-    years = checks.integer("years", years, at_least=1)
-    outliers = checks.integer("outliers", outliers, at_least=0)
-    seed = checks.integer("seed", seed, at_least=0)
+    years = _checks.integer("years", years, at_least=1)
+    outliers = _checks.integer("outliers", outliers, at_least=0)
+    seed = _checks.integer("seed", seed, at_least=0)
     rng = np.random.default_rng(seed)
     months = 12 * years
     t = np.arange(months)
@@ -146,8 +146,8 @@ def practice(samples: int, months: int, seed: int = 0) -> np.ndarray:
     Raises:
         ValueError: `samples` or `months` is too small or no integer.
     """
-    n = checks.integer("samples", samples, at_least=1)
-    months = checks.integer("months", months, at_least=36)
+    n = _checks.integer("samples", samples, at_least=1)
+    months = _checks.integer("months", months, at_least=36)
     rng = np.random.default_rng(seed)
 
     def between(smallest, largest):

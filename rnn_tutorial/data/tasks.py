@@ -9,7 +9,7 @@ import numbers
 
 import numpy as np
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 
 __all__ = ["adding", "first_item", "marked_item"]
 
@@ -41,8 +41,8 @@ def adding(samples, timesteps, seed):
     Raises:
         ValueError: An argument is not an integer as above.
     """
-    samples = checks.integer("samples", samples, at_least=1)
-    timesteps = checks.integer("timesteps", timesteps, at_least=2)
+    samples = _checks.integer("samples", samples, at_least=1)
+    timesteps = _checks.integer("timesteps", timesteps, at_least=2)
     generator = _generator(seed)
     rows, half = np.arange(samples), timesteps // 2
     x = np.zeros((samples, timesteps, 2), dtype="float32")
@@ -79,9 +79,9 @@ def first_item(samples, timesteps, seed, items=2, noise=1.0):
     Raises:
         ValueError: An argument is not an integer as above, or noise is not a finite number of at least 0.
     """
-    samples = checks.integer("samples", samples, at_least=1)
-    timesteps = checks.integer("timesteps", timesteps, at_least=1)
-    items = checks.integer("items", items, at_least=2)
+    samples = _checks.integer("samples", samples, at_least=1)
+    timesteps = _checks.integer("timesteps", timesteps, at_least=1)
+    items = _checks.integer("items", items, at_least=2)
     noise = _deviation("noise", noise)
     generator = _generator(seed)
     y = generator.integers(0, items, size=samples, dtype="int32")
@@ -119,9 +119,9 @@ def marked_item(samples, timesteps, seed, items=4, shortest=None):
     Raises:
         ValueError: An argument is not an integer as above, or shortest is more than timesteps.
     """
-    samples = checks.integer("samples", samples, at_least=1)
-    timesteps = checks.integer("timesteps", timesteps, at_least=1)
-    items = checks.integer("items", items, at_least=2)
+    samples = _checks.integer("samples", samples, at_least=1)
+    timesteps = _checks.integer("timesteps", timesteps, at_least=1)
+    items = _checks.integer("items", items, at_least=2)
     shortest = _shortest(shortest, timesteps)
     generator = _generator(seed)
     rows = np.arange(samples)
@@ -136,7 +136,7 @@ def marked_item(samples, timesteps, seed, items=4, shortest=None):
 
 
 def _generator(seed):
-    return np.random.default_rng(checks.integer("seed", seed, at_least=0))
+    return np.random.default_rng(_checks.integer("seed", seed, at_least=0))
 
 
 def _deviation(argument, value):
@@ -149,7 +149,7 @@ def _shortest(shortest, timesteps):
     if shortest is None:
         return -(-timesteps // 2)
     try:
-        shortest = checks.integer("shortest", shortest, at_least=1)
+        shortest = _checks.integer("shortest", shortest, at_least=1)
     except ValueError as error:
         raise ValueError(f"{error}; None is half of timesteps") from None
     if shortest > timesteps:

@@ -17,7 +17,7 @@ import urllib.request
 
 import numpy as np
 
-from rnn_tutorial import checks, quiet
+from rnn_tutorial import _checks, _console
 
 __all__ = ["CODE", "PADDING", "UNKNOWN", "Vocabulary", "join", "pad", "sentences", "windows", "words"]
 
@@ -82,7 +82,7 @@ def sentences(corpus="brown"):
         found, reason = _brown()
         if found:
             return found
-        quiet.tell(f"The text is Python's language reference, not the Brown corpus: {reason}.")
+        _console.tell(f"The text is Python's language reference, not the Brown corpus: {reason}.")
     return [list(sentence) for sentence in _python()]
 
 
@@ -113,7 +113,7 @@ class Vocabulary:
 
     def __init__(self, words, size=None, at_least=2):
         counts = collections.Counter(_words("words", words))
-        at_least = checks.integer("at_least", at_least, at_least=1)
+        at_least = _checks.integer("at_least", at_least, at_least=1)
         for special in (PADDING, UNKNOWN):  # a text may have been through another vocabulary
             counts.pop(special, None)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
@@ -122,7 +122,7 @@ class Vocabulary:
             if not ordered:
                 raise ValueError(f"words must hold some word at_least={at_least} times, received {len(counts)} words")
         else:
-            size = checks.integer("size", size, at_least=3)
+            size = _checks.integer("size", size, at_least=3)
             if size > len(ordered) + 2:
                 raise ValueError(
                     f"size must be at most {len(ordered) + 2}, received {size}: the text has {len(ordered)} different "
@@ -186,7 +186,7 @@ def windows(ids, window):
         ValueError: The text has no more words than the window, ids are not integers of one dimension, or window is not
             an integer of at least 1.
     """
-    window = checks.integer("window", window, at_least=1)
+    window = _checks.integer("window", window, at_least=1)
     array = np.asarray(ids)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids must be integers of one dimension, received {array.dtype} of shape {array.shape}")
@@ -214,7 +214,7 @@ def pad(sentences, length):
     Raises:
         ValueError: There are no sentences, or length is not an integer of at least 1.
     """
-    length = checks.integer("length", length, at_least=1)
+    length = _checks.integer("length", length, at_least=1)
     if not len(sentences):
         raise ValueError("sentences must not be empty, received none")
     padded = np.zeros((len(sentences), length), dtype="int32")

@@ -198,6 +198,7 @@ class App {
       this.problem(null);
     } catch (error) {
       this.problem(`The runs cannot be read: ${error.message}`);
+      document.body.dataset.ready = "true";
       return;
     }
     this.stale = new Set(this.findings.keys()); // Shown until the new ones are there.
@@ -210,15 +211,27 @@ class App {
   /** Take a selection, load what it needs, show it. */
   async choose(selection) {
     const turn = ++this.turn;
+    document.body.dataset.ready = "false";
     this.selection = fit(selection, this.runs);
     this.drawSide();
     this.drawEmpty();
-    if (this.runs.length === 0) return;
+    if (this.runs.length === 0) {
+      document.body.dataset.ready = "true";
+      return;
+    }
     host.writeAddress(encode(this.selection));
     await this.load(turn);
     if (turn !== this.turn) return;
     await this.drawAll();
-    this.findingsLoaded = this.loadFindings(turn);
+    this.findingsLoaded = this.loadFindings(turn).then(() => this.settle(turn));
+  }
+
+  /** Tell those who look at the page from outside that nothing on it will move any more. */
+  async settle(turn) {
+    // The findings took room: the next frame measures what is left, the one after draws.
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+    await this.drawing;
+    if (turn === this.turn) document.body.dataset.ready = "true";
   }
 
   change(part) {
@@ -470,7 +483,8 @@ class App {
     this.drawFlow();
     this.drawFrameGrids();
     this.drawFindings();
-    await this.showEpoch();
+    this.drawing = this.showEpoch();
+    await this.drawing;
   }
 
   drawFlow() {
@@ -928,5 +942,4 @@ export async function render() {
   });
   const app = new App();
   await app.reload();
-  document.body.dataset.ready = "true";
 }

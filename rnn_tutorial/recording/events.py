@@ -23,7 +23,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 
-from rnn_tutorial import checks, locks, quiet
+from rnn_tutorial import _checks, _console
+from rnn_tutorial.recording import locks
 
 # Marks event files as ours: TensorBoard asks only that "tfevents" stands somewhere in the name.
 SUFFIX = ".rnn_tutorial"
@@ -315,7 +316,7 @@ class Run:
             self.give_up(error)
             return
         if self.log_dir != asked:
-            quiet.tell(f"{asked} {obstacle(asked) or 'holds a run already'}; this one goes to {self.log_dir}")
+            _console.tell(f"{asked} {obstacle(asked) or 'holds a run already'}; this one goes to {self.log_dir}")
 
     def _hold(self, path, flags):
         """Open the event file, and keep others from going on with it meanwhile."""
@@ -601,7 +602,7 @@ class Run:
             return
         self._fate.gave_up = True
         reason = getattr(error, "strerror", None) or error
-        quiet.warn(f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.", stacklevel=4)
+        _console.warn(f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.", stacklevel=4)
 
     def _tell(self, kind, tag, step, value):
         for listener in self.listeners:
@@ -610,7 +611,7 @@ class Run:
     def _value(self, tag, step, tensor, plugin, data_class, content=b""):
         if not isinstance(tag, str):
             raise ValueError(f"tag must be a string, received {tag!r}")
-        step = checks.integer("step", step, at_least=0)
+        step = _checks.integer("step", step, at_least=0)
         value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
         kind = (plugin, data_class)
         if self._kinds.get(tag, kind) != kind:

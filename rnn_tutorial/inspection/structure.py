@@ -4,7 +4,7 @@ import itertools
 
 from tensorboard.compat.proto import attr_value_pb2, graph_pb2, node_def_pb2, tensor_shape_pb2, types_pb2
 
-from rnn_tutorial import naming
+from rnn_tutorial.inspection import naming
 
 
 def sources(model):

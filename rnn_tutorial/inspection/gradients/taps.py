@@ -20,7 +20,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnn_tutorial import autodiff, checks, naming
+from rnn_tutorial import _checks, backend
+from rnn_tutorial.inspection import naming
 
 GLOBAL = "global"
 # Rows of the table that is filled inside the step. Each weight has a column, and the last column is for all of them
@@ -35,7 +36,7 @@ _TINY = 1e-24
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class GradientReading:
     """What a tap has seen since it was last read.
 
     Dictionaries go by the stable name of the weight, `<layer>/<weight>`, and hold `"global"` too, the norm over all
@@ -101,7 +102,7 @@ class Tap:
         model = self._reference()
         if model is None:
             raise ValueError("the model of this tap is gone")
-        autodiff.check_one_replica(model)
+        backend.check_one_replica(model)
         self._model, self._tally, self._error = model, _Tally(), None
         try:
             self._follow()
@@ -136,7 +137,7 @@ class Tap:
             self._recorder.drain()
 
     def read(self, last=True):
-        """Return what was seen since the last call, as a `Reading`, and begin again.
+        """Return what was seen since the last call, as a `GradientReading`, and begin again.
 
         Args:
             last: False leaves out the last gradients, which saves copying them.
@@ -221,7 +222,7 @@ class Tap:
         return unwatch
 
 
-def tap(model, layers=None, per_batch=False):
+def tap_gradients(model, layers=None, per_batch=False):
     """Look at the gradients of whatever trains the model inside `with`.
 
     `fit`, `train_on_batch` and loops of one's own that end in `model.optimizer.apply` are all seen, in the last case
@@ -230,7 +231,7 @@ def tap(model, layers=None, per_batch=False):
     before `read` is called.
 
     Example:
-    >>> with taps.tap(model) as gradients:
+    >>> with inspection.tap_gradients(model) as gradients:
     ...     for x, y in batches:
     ...         model.train_on_batch(x, y)
     ...     print(gradients.read().norm["global"])
@@ -242,7 +243,7 @@ def tap(model, layers=None, per_batch=False):
         per_batch: True keeps the norm of each batch.
 
     Returns:
-        A `Tap`, a context manager; `read` gives a `Reading`.
+        A `Tap`, a context manager; `read` gives a `GradientReading`.
 
     Raises:
         ValueError: The model is not compiled or not built, a layer is not there, or an argument is not as above.
@@ -347,18 +348,18 @@ class _TrainFunction:
             self._traced[key] = _Traced(self._untraced(model), _Installed(model, looking, shown=False))
         traced = self._traced[key]
         arguments = self._with_room(arguments, looking, model.steps_per_execution)
-        if not autodiff.is_stateless() or not looking:
+        if not backend.is_stateless() or not looking:
             own = None if model.run_eagerly else self._own
             return lambda: traced.run(recorders, own, *arguments)
         return lambda: traced.run_carrying(looking, self._own, *arguments)
 
     def _with_room(self, arguments, looking, steps):
         """Empty the buffers that the next steps would fill; in a stateless state some of them are arguments."""
-        if not autodiff.is_stateless():
+        if not backend.is_stateless():
             looking = [*self._always, *looking]
         for recorder in looking:
             recorder.make_room(steps)
-        if not autodiff.is_stateless() or not self._always:
+        if not backend.is_stateless() or not self._always:
             return arguments
 
         def exchange(values):
@@ -368,12 +369,12 @@ class _TrainFunction:
                 yield from recorder.lend()
 
         variables = [variable for recorder in self._always for variable in recorder.variables]
-        return autodiff.exchange(arguments, self._installed.places(variables), exchange)
+        return backend.exchange(arguments, self._installed.places(variables), exchange)
 
     def _untraced(self, model):
         """A train function of Keras' own making that has not been traced."""
         present, step, own = model.train_function, model.train_step, model.__dict__.get("train_step")
-        methods = autodiff.untraced_methods(model)
+        methods = backend.untraced_methods(model)
 
         def train_step(*arguments):
             before = [(model, name, model.__dict__.get(name)) for name in methods]
@@ -385,7 +386,7 @@ class _TrainFunction:
 
         try:
             # JAX finds what it has traced before by the function: with the model's own, that of an earlier `compile`.
-            model.__dict__["train_step"] = autodiff.recomputing(train_step)
+            model.__dict__["train_step"] = backend.recomputing(train_step)
             _make_train_function(model)(force=True)
             return model.train_function
         finally:
@@ -428,7 +429,7 @@ class _Traced:
                 result = self.function(*arguments)
                 is_done = True
         except Exception as error:
-            if not is_done and (self.has_run or own is None or not autodiff.is_of_tracing(error)):
+            if not is_done and (self.has_run or own is None or not backend.is_of_tracing(error)):
                 raise
             for recorder in recorders:
                 recorder.problem = recorder.problem or f"{type(error).__name__}: {error}"
@@ -447,9 +448,9 @@ class _Traced:
         lent = [recorder.lend() for recorder in recorders]
         try:
             with self.installed:
-                result, lent = autodiff.carry(self.function, (state, batches), lent)
+                result, lent = backend.carry(self.function, (state, batches), lent)
         except Exception as error:
-            if self.has_run or isinstance(error, StopIteration) or autodiff.is_taken_over(keras.tree.flatten(state)):
+            if self.has_run or isinstance(error, StopIteration) or backend.is_taken_over(keras.tree.flatten(state)):
                 raise
             for recorder in recorders:
                 recorder.problem = recorder.problem or f"{type(error).__name__}: {error}"
@@ -553,7 +554,7 @@ class _Installed:
         self.is_training = False  # this model, by its train function
         # The optimizer whose `stateless_apply` calls `apply`: a `LossScaleOptimizer` calls that of the one inside.
         self._carrier = _unscaled_optimizer(self._root)
-        stateless = autodiff.is_stateless()
+        stateless = backend.is_stateless()
         self._variables = [variable for recorder in recorders for variable in recorder.variables] if stateless else []
         self._wrapped: list[tuple[Any, str, Any]] = []  # (optimizer, method, its own attribute of that name)
         self._update: Any = None  # the `_Update` that is going on
@@ -569,7 +570,7 @@ class _Installed:
                 if self._variables:
                     self._put(self._root, "stateless_apply", self._around_stateless_apply)
                     if self._shown:
-                        self._shows.enter_context(autodiff.tracked(self._carrier, self._variables))
+                        self._shows.enter_context(backend.tracked(self._carrier, self._variables))
         return self
 
     def __exit__(self, *exception):
@@ -635,12 +636,12 @@ class _Installed:
             return self._counting_left_out(root, stateless_apply)
 
         def observed(optimizer_variables, grads, trainable_variables):
-            with autodiff.tracked(self._carrier, self._variables):
+            with backend.tracked(self._carrier, self._variables):
                 places = self.places(self._variables)
-                values = autodiff.behind_to_places(list(optimizer_variables), places)
+                values = backend.behind_to_places(list(optimizer_variables), places)
                 counting = self._counting_left_out(root, stateless_apply)
                 trainable_variables, values = counting(values, grads, trainable_variables)
-                return trainable_variables, autodiff.places_to_behind(list(values), places)
+                return trainable_variables, backend.places_to_behind(list(values), places)
 
         return observed
 
@@ -680,7 +681,7 @@ class _Installed:
                 return method(argument)
             self._is_hidden = True
             try:
-                with autodiff.untracked(self._carrier, self._variables):
+                with backend.untracked(self._carrier, self._variables):
                     return method(argument)
             finally:
                 self._is_hidden = False
@@ -694,12 +695,12 @@ class _Installed:
         self._calls += 1
         calls, part = self._calls, None
         with _forgiven(self._recorders):
-            place = autodiff.place()
+            place = backend.place()
             self._update = outer if outer is not None and outer.place == place else _Update(place)
             part = _before(self._recorders, optimizer, grads, variables)
         update = self._update
         try:
-            with autodiff.letting_go(getattr(update, "place", None)):
+            with backend.letting_go(getattr(update, "place", None)):
                 yield
         finally:
             self._update = outer
@@ -791,7 +792,7 @@ def _before(recorders, optimizer, grads, variables):
         and not getattr(variable, "overwrite_with_gradient", False)
     ]
     ours = [variable for recorder in recorders for variable in recorder.variables]
-    if not pairs or not autodiff.can_assign(ours, [gradient for gradient, _ in pairs]):
+    if not pairs or not backend.can_assign(ours, [gradient for gradient, _ in pairs]):
         return None
     pairs.sort(key=lambda pair: recorders[0].columns[id(pair[1])])
     gradients, variables = map(list, zip(*pairs, strict=True))
@@ -832,7 +833,7 @@ def _record(recorders, parts):
             recorder.fill(columns, seen, norms[0], gradients, updated)
 
     after = [ops.copy(variable) for variable in variables]
-    autodiff.apart(look, [*([part.gradients, part.sums, part.before, part.is_update] for part in parts), after])
+    backend.apart(look, [*([part.gradients, part.sums, part.before, part.is_update] for part in parts), after])
 
 
 def _updated(parts, is_update):
@@ -851,14 +852,14 @@ def _unscaled(part, gradients, sums):
 
     Clipping sees the rows of an embedding one by one; of what was accumulated it sees the whole.
     """
-    rows = [autodiff.rows(gradient) for gradient in gradients]
+    rows = [backend.rows(gradient) for gradient in gradients]
     scale = part.optimizer.loss_scale_factor
     if scale is not None:
         rows = [array / scale for array in rows]
 
     def dense(rows):
         shapes = [variable.shape for variable in part.variables]
-        return [autodiff.dense(*three) for three in zip(gradients, rows, shapes, strict=True)]
+        return [backend.dense(*three) for three in zip(gradients, rows, shapes, strict=True)]
 
     if sums is None:
         return rows, dense
@@ -880,7 +881,7 @@ def _count_left_out(recorders, grads, variables):
     ]
 
     def look(gradients):
-        nonfinite = [~ops.all(ops.isfinite(autodiff.rows(gradient))) for gradient in gradients]
+        nonfinite = [~ops.all(ops.isfinite(backend.rows(gradient))) for gradient in gradients]
         nonfinite = ops.cast(ops.stack(nonfinite), "float32")
         nonfinite = ops.concatenate([nonfinite, ops.max(nonfinite, keepdims=True)])
         seen = ops.one_hot(_BATCHES, len(ROWS))[:, None] * nonfinite[None]
@@ -889,7 +890,7 @@ def _count_left_out(recorders, grads, variables):
             left_out = ops.broadcast_to(nonfinite[-1] > 0, nonfinite.shape)
             recorder.fill(columns, seen, ops.full_like(nonfinite, math.nan), None, left_out)
 
-    autodiff.apart(look, [gradient for gradient, _ in pairs])
+    backend.apart(look, [gradient for gradient, _ in pairs])
 
 
 def _seen(norms, clipped):
@@ -958,7 +959,7 @@ class _Recorder:
         if self._per_batch:
             shapes.append((1 + self._capacity, len(weights) + 1))  # The first row counts.
         shapes += [tuple(weights[self._names[column]].shape) for column in self._kept]
-        with autodiff.outside_of_graphs():
+        with backend.outside_of_graphs():
             self.variables = [
                 keras.Variable(np.zeros(shape, "float32"), dtype="float32", trainable=False, name="tap")
                 for shape in shapes
@@ -1023,7 +1024,7 @@ class _Recorder:
 
     def give_back(self, values):
         """Take the values that a train function has handed through. Those that it has kept are begun again."""
-        self._carried = None if autodiff.is_taken_over(values) else list(values)
+        self._carried = None if backend.is_taken_over(values) else list(values)
 
     def make_room(self, steps):
         """Empty the buffer if it could not hold so many batches more."""
@@ -1095,7 +1096,7 @@ class _Recorder:
     def _values(self):
         if self._carried is not None:
             return self._carried
-        autodiff.sync(self._model())
+        backend.sync(self._model())
         return [variable.value for variable in self.variables]
 
     def _clear(self, place):
@@ -1141,7 +1142,7 @@ class _Tally:
         }
 
     def reading(self):
-        """It as a `Reading`."""
+        """It as a `GradientReading`."""
         table = {name: column for name, column in self.table.items() if name != GLOBAL}
         table[GLOBAL] = self.table.get(GLOBAL, np.zeros(len(ROWS)))
         batches = int(table[GLOBAL][_BATCHES])
@@ -1150,7 +1151,7 @@ class _Tally:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return {name: float(function(column)) for name, column in table.items() if name in names}
 
-        return Reading(
+        return GradientReading(
             batches=batches,
             norm=named(lambda column: column[_SUM] / column[_FINITE]),
             norm_max=named(lambda column: column[_MAX] if column[_FINITE] else math.nan),
@@ -1173,7 +1174,7 @@ def _check(model, layers, per_batch):
         raise ValueError(f"model must be a keras.Model, received {type(model).__name__}")
     if not _optimizers(model):
         raise ValueError("model must be compiled with an optimizer; call model.compile(...) first")
-    checks.flag("per_batch", per_batch)
+    _checks.flag("per_batch", per_batch)
     _predicate(layers, model if model.built else None)
 
 
@@ -1224,7 +1225,7 @@ def _unscaled_optimizer(optimizer):
 
 def _squares(*lists):
     """Sum of squares of each array of some lists, and of all in a list, (lists, arrays + 1), float32."""
-    squares = autodiff.square_sums([ops.cast(array, "float32") for arrays in lists for array in arrays])
+    squares = backend.square_sums([ops.cast(array, "float32") for arrays in lists for array in arrays])
     squares = ops.reshape(squares, (len(lists), -1))
     return ops.concatenate([squares, ops.sum(squares, axis=1, keepdims=True)], axis=1)
 
@@ -1244,7 +1245,7 @@ def _norms(gradients, before, after):
         return _scaled_norms(gradients, before, _differences(after, before))
 
     arrays = [gradients, before, after]
-    return ops.cond(in_range, lambda: ops.sqrt(squares), lambda: autodiff.out_of_line(carefully, arrays))
+    return ops.cond(in_range, lambda: ops.sqrt(squares), lambda: backend.out_of_line(carefully, arrays))
 
 
 def _differences(arrays, others):
@@ -1256,7 +1257,7 @@ def _scaled_norms(*lists):
     arrays = [ops.cast(array, "float32") for arrays in lists for array in arrays]
     scales = _positive(ops.stack([ops.max(ops.abs(array)) for array in arrays]))
     scaled = [array / scales[place] for place, array in enumerate(arrays)]
-    return _with_total(ops.reshape(scales * ops.sqrt(autodiff.square_sums(scaled)), (len(lists), -1)))
+    return _with_total(ops.reshape(scales * ops.sqrt(backend.square_sums(scaled)), (len(lists), -1)))
 
 
 def _with_total(norms):

@@ -15,7 +15,8 @@ from typing import Any
 
 import keras
 
-from rnn_tutorial import figures, naming, structure
+from rnn_tutorial.drawing import figures
+from rnn_tutorial.inspection import naming, structure
 
 # A longer sequence is drawn as its first two steps, dots, and its last one.
 _STEPS_DRAWN = 5

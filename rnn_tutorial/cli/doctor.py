@@ -15,7 +15,7 @@ import warnings
 from importlib import metadata
 from typing import NamedTuple
 
-from rnn_tutorial import quiet
+from rnn_tutorial import _console
 
 # What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
 INSTALL_DOT = (
@@ -117,7 +117,7 @@ def _keras():
     if not _is_there("keras"):
         return Finding(False, "Keras", "pip install keras")
     try:
-        quiet.start_keras()
+        _console.start_keras()
         import keras
 
         backend = keras.config.backend()

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_tutorial import events, records
+from rnn_tutorial.recording import events, records
 
 SEVERITIES = ("severe", "warning", "note")
 # Keras' TensorBoard callback writes to these folders of a run.

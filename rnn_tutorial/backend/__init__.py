@@ -25,7 +25,7 @@ _APART = "rnn_tutorial_set_apart"
 _UNROLLED = 16
 
 
-def backend():
+def name():
     """Name of the running backend: "tensorflow", "jax", ..."""
     return keras.config.backend()
 
@@ -41,7 +41,7 @@ def endless_batches(arrays, batch_size, seed):
     Returns:
         A `tf.data.Dataset` on TensorFlow, a generator of NumPy batches elsewhere.
     """
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         return _tensorflow_batches(arrays, batch_size, seed)
     return _numpy_batches(arrays, batch_size, seed)
 
@@ -75,7 +75,7 @@ def _numpy_batches(arrays, batch_size, seed):
 
 def is_stateless():
     """Whether the train function takes all variables and returns them, instead of changing them in place."""
-    return backend() == "jax"
+    return name() == "jax"
 
 
 def check_one_replica(model):
@@ -84,7 +84,7 @@ def check_one_replica(model):
     Raises:
         NotImplementedError: It trains on several replicas; gradients are then not those of one step.
     """
-    strategy = getattr(model, "distribute_strategy", None) if backend() == "tensorflow" else None
+    strategy = getattr(model, "distribute_strategy", None) if name() == "tensorflow" else None
     if getattr(strategy, "num_replicas_in_sync", 1) > 1 or keras.distribution.distribution() is not None:
         raise NotImplementedError("gradients of a training on several replicas are not looked at")
 
@@ -105,7 +105,7 @@ def dense(gradient, rows, shape):
 
 def square_sums(arrays):
     """Sum of the squares of each array, (arrays,), each in one pass."""
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         return 2 * tf.stack([tf.nn.l2_loss(array) for array in arrays])
@@ -173,7 +173,7 @@ def can_assign(variables, gradients):
 
     In a stateless function that is so only where these variables are part of its state.
     """
-    if backend() != "jax":
+    if name() != "jax":
         return True
     import jax
     from keras.src.backend.common import stateless_scope
@@ -189,7 +189,7 @@ def is_of_tracing(error):
 
     Only TensorFlow's functions tell.
     """
-    if backend() != "tensorflow":
+    if name() != "tensorflow":
         return False
     import tensorflow as tf
 
@@ -245,7 +245,7 @@ def untraced_methods(model):
     Returns:
         {name: function}; empty for other backends, which have no such functions.
     """
-    if backend() != "tensorflow":
+    if name() != "tensorflow":
         return {}
     import tensorflow as tf
 
@@ -292,11 +292,11 @@ def _knows_graph(function, graph, depth=2):
 
 def outside_of_graphs():
     """Context manager in which variables can be made and read even while a graph is being traced."""
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         return tf.init_scope()
-    if backend() == "jax":
+    if name() == "jax":
         import jax
 
         return jax.ensure_compile_time_eval()
@@ -316,9 +316,9 @@ def apart(function, arrays):
     Returns:
         What the function returns.
     """
-    if backend() == "jax":
+    if name() == "jax":
         return function(_set_apart()(arrays))
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         if _is_xla():
@@ -366,7 +366,7 @@ def recomputing(step):
     Returns:
         A function of the same arguments and results; the step itself for other backends.
     """
-    if backend() != "jax":
+    if name() != "jax":
         return step
 
     @functools.wraps(step)
@@ -465,7 +465,7 @@ def out_of_line(function, arrays):
 
     TensorFlow visits the operations of a branch that is not taken, too; here it is one.
     """
-    if backend() != "tensorflow" or _is_xla():
+    if name() != "tensorflow" or _is_xla():
         return apart(function, arrays)  # XLA moves what two branches have in common out of them.
     import tensorflow as tf
 
@@ -545,7 +545,7 @@ def compiled(function, model):
         options = {"collect_losses": True, "initialize_variables": False}
         return function(lambda: keras.StatelessScope(mapping, **options), *arrays)
 
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         def traced(*arrays):
@@ -554,12 +554,12 @@ def compiled(function, model):
         # Of functions that share their code TensorFlow counts all tracings together, and warns of many: a `partial` is
         # counted by itself.
         return tf.function(functools.partial(traced), autograph=False)
-    if backend() == "jax":
+    if name() == "jax":
         import jax
 
         jitted = jax.jit(pure)
         return lambda *arrays: jitted(read(), *arrays)
-    raise NotImplementedError(f"gradients through time need the backend tensorflow or jax, not {backend()}")
+    raise NotImplementedError(f"gradients through time need the backend tensorflow or jax, not {name()}")
 
 
 def differentiate(function):
@@ -572,7 +572,7 @@ def differentiate(function):
     Returns:
         The number, the rest, and {name: gradient}.
     """
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         zeros = {}
@@ -603,7 +603,7 @@ def differentiate(function):
 
 def place():
     """Where the running function is traced: what is computed in one place cannot be used in another one around it."""
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         return tf.compat.v1.get_default_graph()
@@ -624,14 +624,14 @@ def masked_output(layer, state):
     Returns:
         Whether it becomes zero, and what it becomes otherwise where no output came before.
     """
-    if backend() == "jax":
+    if name() == "jax":
         return layer.zero_output_for_mask and not layer.unroll, ops.zeros_like(state) if layer.unroll else state
     return layer.zero_output_for_mask, ops.zeros_like(state)
 
 
 def pull_back(function, at, gradient):
     """Gradient with respect to what goes into a function, given that with respect to what comes out."""
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -655,13 +655,13 @@ def scan(step, carry, arrays, steps):
     Returns:
         The last carry, and the carries of all steps, stacked.
     """
-    if isinstance(steps, int) and steps <= (_UNROLLED if backend() == "tensorflow" else 1):
+    if isinstance(steps, int) and steps <= (_UNROLLED if name() == "tensorflow" else 1):
         results = []
         for slices in zip(*(ops.unstack(array, steps) for array in arrays), strict=True):
             carry = step(carry, slices)
             results.append(carry)
         return carry, [ops.stack(parts) for parts in zip(*results, strict=True)]
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         def one(carry, slices):
@@ -688,7 +688,7 @@ def dataflow(function):
         A function (number, others) -> those of the other numbers whose given arrays the taken ones of this number are
         made of, not counting what reaches them only by way of another one.
     """
-    if backend() == "tensorflow":
+    if name() == "tensorflow":
         import tensorflow as tf
 
         ends: list[Any] = []

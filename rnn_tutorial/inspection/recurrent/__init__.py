@@ -26,7 +26,9 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from rnn_tutorial import autodiff, checks, losses, naming, quiet, sequences
+from rnn_tutorial import _checks, _console, backend
+from rnn_tutorial.inspection import losses, naming
+from rnn_tutorial.inspection.recurrent import sequences
 
 # A gate counts as shut below the first and as open above the second; a tanh as saturated beyond the second.
 SHUT, OPEN = 0.05, 0.95
@@ -143,7 +145,7 @@ def trace(model, x, preactivation=False):
         ValueError: The model is not built or has no recurrent layers; x is empty, has NaN, or is of the wrong rank.
     """
     x, _, _ = check_probe(model, x)
-    checks.flag("preactivation", preactivation)
+    _checks.flag("preactivation", preactivation)
     _, records = _run(model, "trace", (x, None, None), gradient=False, preactivation=preactivation)
     traces = {}
     for name, record in records.items():
@@ -179,7 +181,7 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
     """
     x, y, sample_weight = check_probe(model, x, y, sample_weight)
     losses.check_known(model, y, loss)
-    checks.flag("raw", raw)
+    _checks.flag("raw", raw)
     kind = "raw" if raw else "norms"
     value, records = _run(model, kind, (x, y, sample_weight), gradient=True, loss=loss)
     flows = {}
@@ -518,7 +520,7 @@ def _run(model, kind, batch, gradient, loss=None, preactivation=False):
     value, records, problems = entry[2](*batch)
     kept[:] = [*(other for other in kept if other is not entry), entry][-_KEPT:]
     if new and time.monotonic() - began > _LONG:
-        quiet.tell(
+        _console.tell(
             f"recurrent: the first look at {model.name} took {time.monotonic() - began:.0f} s, compiling included; "
             "the next ones are faster."
         )
@@ -565,7 +567,7 @@ def _compile(model, kind, gradient, loss, preactivation):
 
         calls: list[sequences.Call] = []
         if gradient:
-            value, arrays, gradients = autodiff.differentiate(forward)
+            value, arrays, gradients = backend.differentiate(forward)
         else:
             (value, arrays), gradients = forward(lambda *_: None), {}
         for call, theirs in zip(calls, arrays, strict=True):
@@ -579,7 +581,7 @@ def _compile(model, kind, gradient, loss, preactivation):
         order.update(_keys(records))
         return value, records
 
-    function = autodiff.compiled(compute, model)
+    function = backend.compiled(compute, model)
 
     def call(x, y, sample_weight):
         value, records = function(x, y, sample_weight)
@@ -684,7 +686,7 @@ class _Recorder:
 
     def _loop(self, name, layer):
         """What stands in for the loop of a layer."""
-        own, place = layer.inner_loop, autodiff.place()
+        own, place = layer.inner_loop, backend.place()
 
         def loop(sequences, initial_state, mask, training=False):
             if type(layer).inner_loop not in _LOOPS:
@@ -707,7 +709,7 @@ class _Recorder:
 
     def _step(self, name, layer, cell):
         """What stands in for the `call` of a cell, where a layer of somebody else calls it by itself."""
-        own, place = cell.call, autodiff.place()
+        own, place = cell.call, backend.place()
         signature = inspect.signature(own)
 
         @functools.wraps(own)
@@ -734,7 +736,7 @@ class _Recorder:
 
     def _is_strange(self, name, place, sequences, states):
         """Whether a layer cannot be followed; remembers why."""
-        if autodiff.place() != place:
+        if backend.place() != place:
             self._strange[name] = "it runs inside of a loop, a branch or a function compiled by itself"
         elif tree.is_nested(sequences) or any(len(array.shape) != 2 for array in tree.flatten(states)):
             self._strange[name] = "its states or inputs are not vectors"
@@ -791,7 +793,7 @@ class _Recorder:
 
         begin = states[firsts[-1]]
         begin = begin if begin.shape[-1] == sizes[-1] else ops.zeros((batch, sizes[-1]), dtype=begin.dtype)
-        zero, last = (False, begin) if mask is None else autodiff.masked_output(layer, begin)
+        zero, last = (False, begin) if mask is None else backend.masked_output(layer, begin)
         read: dict[Any, Any] = {
             "x": x,
             **({} if mask is None else {"mask": mask}),
@@ -821,7 +823,7 @@ class _Recorder:
                 given = ops.where(kept, given, ops.zeros_like(last) if zero else last)
             return *new, given
 
-        (*final, last), (*after, given) = autodiff.scan(step, (*states, last), list(read.values()), steps)
+        (*final, last), (*after, given) = backend.scan(step, (*states, last), list(read.values()), steps)
         inputs, returned = x, list(final)
         for use, first, count in zip(uses, firsts, counts, strict=True):
             mine = after[first : first + count]
@@ -880,7 +882,7 @@ def _through_hidden(use, gradient):
     """The part of dL/dc_t that goes through h_t = o * tanh(c_t) of the same step, given dL/dh_t."""
     gates, _ = _gates(use)
     after = use.arrays["after"][1]  # c_t (time, batch, units)
-    return autodiff.pull_back(use.cell.activation, after, gradient * gates["output"])
+    return backend.pull_back(use.cell.activation, after, gradient * gates["output"])
 
 
 def _gates(use):

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnn_tutorial import autodiff
+from rnn_tutorial import backend
 
 
 @dataclasses.dataclass
@@ -69,7 +69,7 @@ def sequences(calls: list[Call], ends) -> dict[str, list[Use]]:
         {name: the uses of one cell, in order}. From the second sequence of a layer on, the name ends in `/use_2`, ...
     """
     names = [call.name for call in calls]
-    made_of = autodiff.dataflow(ends) if len(set(names)) < len(names) else None
+    made_of = backend.dataflow(ends) if len(set(names)) < len(names) else None
     found: list[list[int]] = []
     for number, call in enumerate(calls):
         earlier = [other for other in range(number) if names[other] == call.name]

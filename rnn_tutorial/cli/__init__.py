@@ -25,7 +25,9 @@ import time
 import traceback
 
 import rnn_tutorial
-from rnn_tutorial import address, doctor, quiet
+from rnn_tutorial import _console
+from rnn_tutorial.cli import doctor
+from rnn_tutorial.recording import schema
 
 _PROGRAM = "rnn-tutorial"
 _LARGEST_SEED = 2**32 - 1  # the largest one that NumPy takes
@@ -35,7 +37,7 @@ _FORECAST_FILES = ("forecast.csv", "forecast.png", "model.keras")
 _COVERAGE = 0.8
 _RUN = "run"
 _HOST = "127.0.0.1"
-_USUAL_PORT = address.PORT
+_USUAL_PORT = schema.PORT
 _SECONDS_TO_START = 120
 _LONGEST_LINE = 1000  # letters of a name or a sentence
 
@@ -217,7 +219,7 @@ def _learn_letters(text, epochs, seed):
     Returns:
         {letter: the one that the network says comes next}
     """
-    quiet.start_keras()
+    _console.start_keras()
     import keras
 
     from rnn_tutorial import data, models
@@ -308,7 +310,7 @@ def _forecast(arguments):
         x, y = sales.windows(series, window, outputs)  # Refuses numbers that are too large for the network.
     _tell_plan(reading, arguments.window, window, outputs, horizon)
     with _claimed(arguments.output) as folder:
-        quiet.start_keras()
+        _console.start_keras()
         from rnn_tutorial import callbacks
 
         chosen = {
@@ -340,7 +342,7 @@ def _forecast(arguments):
     _tell_interval(ends)
     print(
         f"\n{', '.join(_FORECAST_FILES)} are in {folder}. "
-        f"To see how the network learned, in the RNN tab at {address.tab()}:"
+        f"To see how the network learned, in the RNN tab at {schema.tab()}:"
     )
     print(f"  tensorboard --logdir {shlex.quote(str(folder))}")
     return 0
@@ -461,7 +463,7 @@ def _save_forecast(folder, model, series, forecasts, ends):
     """Write all files or none: what is not finished is in a folder of its own."""
     import pandas as pd
 
-    from rnn_tutorial import figures
+    from rnn_tutorial.drawing import figures
 
     table = pd.DataFrame(_columns(forecasts, ends))
     table.index = [_month(month) for month in table.index]
@@ -554,7 +556,7 @@ def _serve(folder, port, log):
         if not _comes_up(server, port, folder):
             raise RuntimeError(f"TensorBoard did not start: {_last_line(log)}")
         print(
-            f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it), the RNN tab at {address.tab(_HOST, port)}",
+            f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it), the RNN tab at {schema.tab(_HOST, port)}",
             flush=True,
         )
         if server.wait() != 0:
@@ -700,7 +702,3 @@ def _line(text):
 
 def _doctor(arguments):
     return 0 if doctor.report(arguments.folder) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import checks
+from rnn_tutorial import _checks
 from rnn_tutorial.data import sales
 
 SEASON = 12  # months
@@ -41,7 +41,7 @@ def choose_window(observations, horizon=1):
     Raises:
         ValueError: The series has fewer than horizon + 8 observations.
     """
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     if observations < horizon + 8:
         raise ValueError(f"series must have at least horizon + 8 = {horizon + 8} observations, received {observations}")
     for months, window in _SEASONAL_WINDOWS:
@@ -57,7 +57,7 @@ def choose_outputs(observations, window, horizon):
     once leaves fewer windows to learn from, because their targets are longer and must not reach into the validation
     part; it is chosen where there are at least two training windows for each month.
     """
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     if is_seasonal(observations, window):
         return SEASON
     return horizon if _training_windows(observations, window, horizon) >= 2 * horizon else 1
@@ -181,13 +181,13 @@ def _train(
     from rnn_tutorial import lesson, models
 
     series = _checked(series)
-    epochs = checks.integer("epochs", epochs, at_least=1)
-    seed = checks.integer("seed", seed, at_least=0)
-    practice = checks.integer("practice", practice, at_least=0)
+    epochs = _checks.integer("epochs", epochs, at_least=1)
+    seed = _checks.integer("seed", seed, at_least=0)
+    practice = _checks.integer("practice", practice, at_least=0)
     if not isinstance(learning_rate, (int, float)) or not learning_rate > 0:
         raise ValueError(f"learning_rate must be a number above 0, received {learning_rate!r}")
-    window = choose_window(len(series), horizon) if window is None else checks.integer("window", window, at_least=2)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    window = choose_window(len(series), horizon) if window is None else _checks.integer("window", window, at_least=2)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     seasonal = is_seasonal(len(series), window)
     if seasonal:
         horizon, log = SEASON, takes_logarithm(series)
@@ -197,7 +197,7 @@ def _train(
             "windows are left to train and to validate on; horizon=1 takes fewer, and `forecast` repeats it"
         )
     if only_practises(len(series), window):
-        practice = checks.integer("practice", practice, at_least=1)
+        practice = _checks.integer("practice", practice, at_least=1)
     x, y = sales.windows(series, window, horizon)
     weight = loss_weight(y, seasonal)
     if only_practises(len(series), window):
@@ -338,7 +338,7 @@ def forecast(model, history, horizon):
     import keras  # here, so that the baselines do without it
 
     history = _checked(history)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     if len(model.input_shape) != 3 or model.input_shape[2] != 1 or len(model.output_shape) != 2:
         raise ValueError(
             "model must go from (batch, window, 1) to (batch, outputs), "
@@ -362,14 +362,14 @@ def forecast(model, history, horizon):
 
 def last_value(history, horizon):
     """Forecast that every month to come is like the last one."""
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     return _after(_checked(history), np.repeat(history.iloc[-1], horizon))
 
 
 def drift(history, horizon):
     """Forecast the straight line through the first and the last month."""
     history = _checked(history)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     slope = (history.iloc[-1] - history.iloc[0]) / max(len(history) - 1, 1)
     return _after(history, history.iloc[-1] + slope * np.arange(1, horizon + 1))
 
@@ -381,7 +381,7 @@ def seasonal_naive(history, horizon, season=SEASON):
         ValueError: The history is shorter than a season.
     """
     history = _checked(history)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     if len(history) < season:
         raise ValueError(f"history must have at least one season of {season} months, received {len(history)}")
     return _after(history, np.resize(history.to_numpy()[-season:], horizon))
@@ -406,7 +406,7 @@ def exponential_smoothing(history, horizon):
         ) from error
 
     history = _checked(history)
-    horizon = checks.integer("horizon", horizon, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
     if len(history) < _FEWEST_TO_SMOOTH:
         raise ValueError(f"history must have at least {_FEWEST_TO_SMOOTH} months, received {len(history)}")
     values = history.to_numpy(dtype="float64")
@@ -487,8 +487,8 @@ def rolling_forecasts(series, horizon=12, folds=5, make_model=None, seed=0):
         (method, fold, actual, predicted, history, seconds); the three in the middle are pandas.Series.
     """
     series = _finite(_checked(series))
-    horizon = checks.integer("horizon", horizon, at_least=1)
-    folds = checks.integer("folds", folds, at_least=1)
+    horizon = _checks.integer("horizon", horizon, at_least=1)
+    folds = _checks.integer("folds", folds, at_least=1)
     most = (len(series) - horizon - 8) // horizon
     if most < 1:
         raise ValueError(

@@ -1,0 +1,15 @@
+"""Look inside a recurrent network: its states, its gates, and its gradients. Mathematics only, no logging."""
+
+from rnn_tutorial.inspection.gradients import GradientReading, tap_gradients
+from rnn_tutorial.inspection.recurrent import Flow, Trace, gradient_flow, layers, spectral_radius, trace
+
+__all__ = [
+    "Flow",
+    "GradientReading",
+    "Trace",
+    "gradient_flow",
+    "layers",
+    "spectral_radius",
+    "tap_gradients",
+    "trace",
+]
