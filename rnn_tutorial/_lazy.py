@@ -14,13 +14,13 @@ def attach(package: str, places: dict[str, str]) -> tuple[Callable[[str], Any], 
         places: {public name: module of the package that has it}; a module that is public itself stands for itself.
     """
 
-    def __getattr__(name: str) -> Any:
+    def load(name: str) -> Any:
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(places)}")
         module = importlib.import_module(f"{package}.{places[name]}")
         return module if places[name] == name else getattr(module, name)
 
-    def __dir__() -> list[str]:
+    def listed() -> list[str]:
         return sorted({*vars(sys.modules[package]), *places})
 
-    return __getattr__, __dir__
+    return load, listed
