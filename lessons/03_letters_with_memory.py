@@ -255,7 +255,7 @@ for name, every_step in (("last_step", False), ("every_step", True)):
     by_loss[name] = (at_each == y_every).mean(axis=0)
     flow = recurrent.gradient_flow(model, x, target)["simple_rnn"]
     print(f"{name:10} right after letter 1 .. {WINDOW}:", *(f"{share:.2f}" for share in by_loss[name]), end="; ")
-    print("gradient from above at steps 1 .. 4:", *(f"{norm:.1e}" for norm in flow.above))
+    print("gradient from above at steps 1 .. 4:", *(f"{norm:.1e}" for norm in flow.immediate))
 limits = [best_possible(SENTENCE, length) for length in range(1, WINDOW + 1)]
 print("best possible                      :", *(f"{limit:.2f}" for limit in limits))
 

@@ -117,13 +117,13 @@ print(f"  largest relative difference {product_error:.0e}")
 
 # %%
 flow = recurrent.gradient_flow(model, x, y)["simple_rnn"]  # norms, (time,)
-steps_from_above = int(np.count_nonzero(flow.above))
+steps_from_above = int(np.count_nonzero(flow.immediate))
 print(
     f"\nSteps that get something from above: {steps_from_above} of {LONGEST}; in total: {np.count_nonzero(flow.hidden)}"
 )
 
 picture = figures.lines(
-    {"total": flow.hidden, "from above only": flow.above},
+    {"total": flow.hidden, "from above only": flow.immediate},
     "SimpleRNN before training: the gradient at each step",
     "time step",
     "norm of dL/dh",

@@ -35,7 +35,7 @@ def main(arguments):
         print(f"Failed: {', '.join(failed)}")
         return 1
     print(f"Now look: {tensorboard_command()} --logdir {LOGS}")
-    print(f"The RNN tab: {schema.tab()}")
+    print(f"The RNN tab: {schema.tab_address()}")
     return 0
 
 

@@ -107,7 +107,7 @@ def end(settings, *findings):
         return
     print(f"{seconds} Now look at it:")
     print(f"  {tensorboard_command()} --logdir {settings.log_dir}")
-    print(f"  the RNN tab: {schema.tab()}")
+    print(f"  the RNN tab: {schema.tab_address()}")
 
 
 def tensorboard_command():

@@ -235,7 +235,7 @@ def record_layer():
         steps = np.arange(time)
         for epoch in epochs:
             flow = (scale * 10.0 ** (-(time - 1 - steps) / (1 + epoch))).astype("float32")
-            for kind, part in (("grad_flow", 1), ("grad_flow_cell", 0.5), ("grad_flow_above", 0.1)):
+            for kind, part in (("grad_flow", 1), ("grad_flow_cell", 0.5), ("grad_flow_immediate", 0.1)):
                 run.tensor(f"rnn/{layer}/{kind}", part * flow, epoch, "rnn_tutorial", content(layer, kind, version))
             if not frames:
                 continue

@@ -163,7 +163,7 @@ def test_runs_and_layers(client):
         "name": "lstm",
         "cell": "LSTM",
         "units": 4,
-        "flows": ["total", "above", "cell"],
+        "flows": ["total", "immediate", "cell"],
         "frames": [],
         "last": 5,
         "problem": None,
@@ -200,7 +200,7 @@ def test_flow_as_it_was_recorded(client):
     expected = np.stack([10.0 ** (-(7 - steps) / (1 + epoch)) for epoch in range(6)])
     assert table.dtype == np.float32
     np.testing.assert_allclose(table, expected, rtol=1e-6)
-    _, (above,) = get(client, "flow", run="healthy", layer="lstm", kind="above")
+    _, (above,) = get(client, "flow", run="healthy", layer="lstm", kind="immediate")
     _, (cell,) = get(client, "flow", run="healthy", layer="lstm", kind="cell")
     np.testing.assert_allclose(above, table / 10, rtol=1e-6)
     np.testing.assert_allclose(cell, table / 2, rtol=1e-6)
@@ -278,7 +278,7 @@ def test_saturation(client):
     [
         (404, "flow", {"run": "healthy", "layer": "gru", "kind": "total"}, "has no"),
         (404, "flow", {"run": "nobody", "layer": "lstm", "kind": "total"}, "has no"),
-        (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "all"}, "total, above, cell"),
+        (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "all"}, "total, immediate, cell"),
         (400, "flow", {"run": "healthy", "layer": "lstm"}, "kind"),
         (400, "flow", {"layer": "lstm", "kind": "total"}, "run"),
         (400, "flow", {"run": "healthy", "layer": "lstm", "kind": "total", "rows": "0"}, "1 or more"),
@@ -642,8 +642,8 @@ def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast,
 
 
 def test_the_address_that_is_printed_is_that_of_the_tab():
-    assert schema.tab() == f"http://localhost:{core_plugin.DEFAULT_PORT}/#{board.NAME}"
-    assert schema.tab("127.0.0.1", 7000) == f"http://127.0.0.1:7000/#{board.NAME}"
+    assert schema.tab_address() == f"http://localhost:{core_plugin.DEFAULT_PORT}/#{board.NAME}"
+    assert schema.tab_address("127.0.0.1", 7000) == f"http://127.0.0.1:7000/#{board.NAME}"
 
 
 def test_under_a_path_prefix(logs):

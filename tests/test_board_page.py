@@ -174,7 +174,7 @@ def test_by_keyboard_alone(page):
 
 
 def test_total_from_above_and_cell(page):
-    for part, factor in (("above", 0.1), ("cell", 0.5), ("total", 1)):
+    for part, factor in (("immediate", 0.1), ("cell", 0.5), ("total", 1)):
         page.one(f".choice [data-value={part}]").click()
         wait_for(lambda part=part: page.all(f".choice [data-value={part}][aria-pressed=true]"))
         page.hover(MAP, 0.01, 0.01)

@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import callbacks, models
+from rnn_tutorial import models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -284,7 +284,7 @@ def expected_tags(case, probe=True, pictures=True, clips=False):
         for layer, (cell, _, gates) in case.cells.items():
             saturated = gates or ("hidden",)
             tags["scalars"] |= {f"saturation/{layer}/{gate}" for gate in saturated} | {f"gradient_flow_ratio/{layer}"}
-            kinds = ["grad_flow", "grad_flow_above", "states"]
+            kinds = ["grad_flow", "grad_flow_immediate", "states"]
             kinds += ["grad_flow_cell"] if cell == "lstm_cell" else []
             kinds += ["gates"] if gates else []
             tags["rnn_tutorial"] |= {f"rnn/{layer}/{kind}" for kind in kinds}
@@ -314,7 +314,7 @@ def content_of(read_events):
         for event in read_events(path):
             for value in event.summary.value:
                 plugin = value.metadata.plugin_data
-                if value.tag not in found and plugin.plugin_name == callbacks.probe.PLUGIN:
+                if value.tag not in found and plugin.plugin_name == schema.PLUGIN:
                     found[value.tag] = json.loads(plugin.content)
         return found
 
@@ -459,7 +459,11 @@ def test_the_flow_is_that_of_an_independent_look(observed, name):
     finally:
         model.set_weights(now)
     for layer, flow in flows.items():
-        for kind, norms in (("grad_flow", flow.hidden), ("grad_flow_cell", flow.cell), ("grad_flow_above", flow.above)):
+        for kind, norms in (
+            ("grad_flow", flow.hidden),
+            ("grad_flow_cell", flow.cell),
+            ("grad_flow_immediate", flow.immediate),
+        ):
             if norms is not None:
                 written = run.values["rnn_tutorial"][f"rnn/{layer}/{kind}"][epoch]
                 assert (written.dtype, written.shape) == (np.dtype("float32"), (6,))
@@ -1018,7 +1022,7 @@ def test_layers_that_cannot_be_followed(tmp_path, recorded_warnings, read_values
     assert all(sum(message.startswith(words) for message in ours(caught)) == 1 for words in said)
     found = read_values(our_event_file(tmp_path / "run"))
     assert set(found["rnn_tutorial"]) == {
-        *(f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_above", "states", "gates")),
+        *(f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_immediate", "states", "gates")),
         "rnn/doubled/states",
     }
     for tag in ("gradient_norm/global", "gradient_flow_ratio/cell", "spectral_radius/cell", "saturation/cell/reset"):
@@ -1193,7 +1197,7 @@ def test_the_same_callbacks_with_another_model(tmp_path, read_values, our_event_
     fit(fresh("gru"), watching, epochs=1, name="gru")
     for folder, name, cell in (("run", "simple", "simple_rnn_cell"), ("run_2", "gru", "gru_cell")):
         found = read_values(our_event_file(tmp_path / folder))
-        assert set(found["rnn_tutorial"]) == {"rnn/cell/grad_flow", "rnn/cell/grad_flow_above"}, cell
+        assert set(found["rnn_tutorial"]) == {"rnn/cell/grad_flow", "rnn/cell/grad_flow_immediate"}, cell
         assert f"gradients/{names_of_weights(CASES[name])[0]}" in found["histograms"]
 
 

@@ -510,7 +510,7 @@ def test_a_run_is_read_as_it_was_written(watched, read_values, our_event_file):
     for tag, steps in written["histograms"].items():
         for step, value in steps.items():
             np.testing.assert_array_equal(run.histograms[tag][step], value)
-    assert {f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_cell", "grad_flow_above")} == set(run.tensors)
+    assert {f"rnn/cell/{kind}" for kind in ("grad_flow", "grad_flow_cell", "grad_flow_immediate")} == set(run.tensors)
     flow = recurrent.gradient_flow(watched.model, X[:8], Y[:8])["cell"]
     np.testing.assert_allclose(run.tensors["rnn/cell/grad_flow"][3], flow.hidden, rtol=1e-4)
     header, frame = run.blobs["rnn/cell/states"][3]

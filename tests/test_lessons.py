@@ -69,7 +69,7 @@ def watched(layers, clipping=False, pictures=True, per_batch=False, drawn=DRAWN,
         "scalars": scalars,
         "histograms": weight_tags("weights", layers) | weight_tags("gradients", layers),
         "rnn_tutorial": {
-            f"rnn/{layer}/{kind}" for layer in recurrent for kind in ("grad_flow", "grad_flow_above", "states")
+            f"rnn/{layer}/{kind}" for layer in recurrent for kind in ("grad_flow", "grad_flow_immediate", "states")
         }
         | {f"rnn/{layer}/grad_flow_cell" for layer in has_cell}
         | {f"rnn/{layer}/gates" for layer in has_gates},

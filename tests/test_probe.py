@@ -12,7 +12,7 @@ _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(8, 5, 3)).astype("float32")
 Y = _RANDOM.normal(size=(8, 1)).astype("float32")
 TARGETS = _RANDOM.normal(size=(8, 5, 4)).astype("float32")  # one a state
-FLOW = {"gradient_flow_ratio/cell", "rnn/cell/grad_flow", "rnn/cell/grad_flow_above", "gradient_flow_picture/cell"}
+FLOW = {"gradient_flow_ratio/cell", "rnn/cell/grad_flow", "rnn/cell/grad_flow_immediate", "gradient_flow_picture/cell"}
 STATES = {"saturation/cell/hidden", "rnn/cell/states", "states_picture/cell"}
 # What `observe` writes besides of a model with one weight or more.
 OTHERS = {"gradient_norm/global", "curves", "diagram/model"}

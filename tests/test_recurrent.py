@@ -153,7 +153,7 @@ class Stepper:
                 bump = [self.bump(label, "cell", t, mine[1])] if isinstance(cell, layers.LSTMCell) else []
                 hidden, after = STEP[type(cell).__name__](cell, given, mine, *bump)
                 after[hidden] = after[hidden] + self.bump(label, "hidden", t, after[hidden])
-                given = after[hidden] + self.bump(label, "above", t, after[hidden])
+                given = after[hidden] + self.bump(label, "immediate", t, after[hidden])
                 new += after
             if mask is not None:
                 keep = mask[:, place, None]
@@ -169,7 +169,7 @@ class Stepper:
                 hidden = place + (type(cell) is Leaky)
                 for sample in range(len(x[0])):
                     read = np.arange(len(order)) if mask is None else np.flatnonzero(self.masks[label][sample])
-                    bump = self.bump(label, "above", len(order) - 1, states[hidden])
+                    bump = self.bump(label, "immediate", len(order) - 1, states[hidden])
                     if not np.isscalar(bump):
                         states[hidden] = states[hidden] + 0 * bump
                         states[hidden][:, sample] += self.by[:, sample, read[-1]]
@@ -263,10 +263,10 @@ def grus_stacked():
 def something_between_layers():
     below = TANH.LSTM(3, return_sequences=True, go_backwards=True, name="below")
     dense = layers.Dense(2)
-    above = TANH.SimpleRNN(3, name="above", unroll=True)
+    above = TANH.SimpleRNN(3, name="immediate", unroll=True)
 
     def loss(by, x):
-        return mse(Y, by.rnn(above, by.dense(dense, by.rnn(below, x, "below")[0]), "above")[0])
+        return mse(Y, by.rnn(above, by.dense(dense, by.rnn(below, x, "below")[0]), "immediate")[0])
 
     return Case(sequential(below, layers.TimeDistributed(dense), above), loss)
 
@@ -774,7 +774,7 @@ def test_flow_of_every_layer(stack):
     assert list(flows) == list(raw) == ["lstm", "gru", "old_gru", "hard", "simple"]
     for name, flow in flows.items():
         assert flow.loss == raw[name].loss == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-6)
-        for kind in ("hidden", "cell", "above"):
+        for kind in ("hidden", "cell", "immediate"):
             if getattr(flow, kind) is None:
                 assert kind == "cell"
                 assert getattr(raw[name], kind) is None
@@ -782,15 +782,15 @@ def test_flow_of_every_layer(stack):
             norms = np.linalg.norm(getattr(raw[name], kind), axis=-1).mean(axis=0)
             np.testing.assert_allclose(getattr(flow, kind), norms, rtol=1e-5)
         # At the last step there is no later one; before it, an only output at the end brings nothing from above.
-        np.testing.assert_allclose(raw[name].hidden[:, -1], raw[name].above[:, -1], rtol=1e-5)
-    assert not raw["simple"].above[:, :-1].any()
+        np.testing.assert_allclose(raw[name].hidden[:, -1], raw[name].immediate[:, -1], rtol=1e-5)
+    assert not raw["simple"].immediate[:, :-1].any()
 
     def rest(outputs):
         for layer in model.layers[2:]:
             outputs = layer(outputs)
         return ops.mean((outputs - y) ** 2)
 
-    np.testing.assert_allclose(raw["gru"].above, gradient(rest, given["gru"]), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(raw["gru"].immediate, gradient(rest, given["gru"]), rtol=1e-3, atol=1e-7)
 
 
 def test_look_is_both(stack, traces):
@@ -800,7 +800,7 @@ def test_look_is_both(stack, traces):
     bare = recurrent.look(model, x, flow=False)
     assert list(looks) == list(bare) == list(traces)
     for name, look in looks.items():
-        for kind in ("hidden", "cell", "above"):
+        for kind in ("hidden", "cell", "immediate"):
             expected = getattr(flows[name], kind)
             assert (getattr(look.flow, kind) is None) == (expected is None)
             if expected is not None:
@@ -1482,7 +1482,7 @@ def test_gradients_too_small_to_be_squared():
     expected = np.linalg.norm(raw.hidden[:, -1], axis=-1).mean() * 0.1 ** np.arange(36.0)
     np.testing.assert_allclose(flow.hidden[:-37:-1], expected, rtol=1e-4)
     assert not flow.hidden[:250].any()
-    assert not flow.above[:-1].any()
+    assert not flow.immediate[:-1].any()
 
 
 def test_gradients_that_are_infinite_say_so():
@@ -1510,7 +1510,7 @@ def test_half_precision(policy):
     x, y = noise32(4, STEPS, FEATURES), noise32(4, 1)
     looks, exact = recurrent.look(build(policy), x, y), recurrent.look(build("float32"), x, y)
     for name, look in looks.items():
-        assert look.flow.hidden.dtype == look.flow.above.dtype == look.states["hidden"].dtype == "float32"
+        assert look.flow.hidden.dtype == look.flow.immediate.dtype == look.states["hidden"].dtype == "float32"
         assert all(values.dtype == "float32" for values in look.gates.values())
         np.testing.assert_allclose(look.flow.hidden, exact[name].flow.hidden, rtol=0.1)
         np.testing.assert_allclose(look.states["hidden"], exact[name].states["hidden"], atol=0.02)

@@ -90,7 +90,7 @@ def test_a_loop_that_hands_the_states_on_is_the_whole_layer(kind, size):
     expected, received = (recurrent.look(model, X, Y) for model in (whole, loop))
     assert list(received) == list(expected)
     (name,) = expected
-    for part in ("hidden", "above", "cell"):
+    for part in ("hidden", "immediate", "cell"):
         one, other = (getattr(look[name].flow, part) for look in (received, expected))
         assert (one is None) == (other is None)
         if one is not None:

@@ -64,7 +64,7 @@ def check_same(model, whole, names=None):
     assert list(received) == (names or ["decoder/" + name for name in expected])
     for one, other in zip(received.values(), expected.values(), strict=True):
         assert one.flow.loss == pytest.approx(other.flow.loss, rel=1e-5)
-        for kind in ("hidden", "above", "cell"):
+        for kind in ("hidden", "immediate", "cell"):
             parts = [getattr(look.flow, kind) for look in (one, other)]
             assert [part is None for part in parts] in ([True, True], [False, False])
             if parts[0] is not None:
@@ -155,7 +155,7 @@ def test_a_stateful_layer_in_a_loop():
     received, expected = recurrent.gradient_flow(model, X, Y), recurrent.gradient_flow(whole, X, Y)
     assert list(received) == ["decoder/gru"]
     np.testing.assert_allclose(received["decoder/gru"].hidden, expected["gru"].hidden, rtol=1e-4)
-    np.testing.assert_allclose(received["decoder/gru"].above, expected["gru"].above, rtol=1e-4)
+    np.testing.assert_allclose(received["decoder/gru"].immediate, expected["gru"].immediate, rtol=1e-4)
 
 
 def test_a_loop_of_a_functional_model():
@@ -337,8 +337,8 @@ def test_two_decoders_that_begin_where_one_encoder_ended():
     assert shapes(model) == {"decoder/gru": STEPS, "decoder/gru/use_2": 3}
     # What the second one makes of the encoder's state is no later step of the first sequence.
     raw = recurrent.gradient_flow(model, X, Y[:, 0], raw=True)["decoder/gru"]
-    assert np.abs(raw.above[:, 1]).min() > 0
-    assert not raw.above[:, [0, 2, 3, 4]].any()
+    assert np.abs(raw.immediate[:, 1]).min() > 0
+    assert not raw.immediate[:, [0, 2, 3, 4]].any()
 
 
 def test_a_state_made_of_two_sequences_begins_a_third():
@@ -384,7 +384,7 @@ def test_a_cell_in_a_loop_has_the_tags_of_one_layer(tmp_path, read_values, our_e
     model = cell_loop()
     model.fit(X, Y, batch_size=BATCH, verbose=0, callbacks=observe(tmp_path, probe=(X, Y)))
     values = read_values(our_event_file(tmp_path))
-    kinds = ("grad_flow", "grad_flow_above", "states", "gates")
+    kinds = ("grad_flow", "grad_flow_immediate", "states", "gates")
     assert set(values["rnn_tutorial"]) == {f"rnn/decoder/gru_cell/{kind}" for kind in kinds}
     weights = {f"decoder/gru_cell/{weight}" for weight in ("kernel", "recurrent_kernel", "bias")}
     assert {tag.removeprefix("weights/") for tag in values["histograms"] if tag.startswith("weights/")} == weights

@@ -49,7 +49,7 @@ def test_it_is_as_where_the_length_is_known(network, mask):
     traces, expected_traces = recurrent.trace(model, TEXTS), recurrent.trace(known, ids)
     for name, look in expected.items():
         np.testing.assert_allclose(received[name].flow.hidden, look.flow.hidden, rtol=1e-4)
-        np.testing.assert_allclose(received[name].flow.above, look.flow.above, rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(received[name].flow.immediate, look.flow.immediate, rtol=1e-4, atol=1e-9)
         np.testing.assert_allclose(traces[name].hidden, expected_traces[name].hidden, rtol=1e-4, atol=1e-7)
         for gate, values in expected_traces[name].gates.items():
             np.testing.assert_allclose(traces[name].gates[gate], values, rtol=1e-4, atol=1e-7)

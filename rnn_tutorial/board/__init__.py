@@ -6,7 +6,9 @@ has loaded anyway, and the rest when the tab is made.
 
 from tensorboard.plugins import base_plugin
 
-NAME = "rnn_tutorial"
+from rnn_tutorial.recording import schema
+
+NAME = schema.PLUGIN
 
 
 class Loader(base_plugin.TBLoader):

@@ -17,7 +17,7 @@ from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 
 from rnn_tutorial.board import NAME, arrays
-from rnn_tutorial.recording import records
+from rnn_tutorial.recording import records, schema
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 # What is served, and as what; nothing else is.
@@ -38,9 +38,6 @@ _FILES = {
     "style.css": "text/css",
 }
 # The version of the metadata that is understood, see `callbacks.probe`.
-_VERSION = 1
-_FLOWS = {"total": "grad_flow", "above": "grad_flow_above", "cell": "grad_flow_cell"}
-_FRAMES = ("states", "gates")
 # All there are: TensorBoard has to be told a number.
 _ALL = 10**9
 # Parts of a frame, with room for what is damaged: TensorBoard makes a list of as many as the shape says.
@@ -124,7 +121,7 @@ class Plugin(base_plugin.TBPlugin):
             elif run in others:
                 listed.append({"name": run, "number": number, "layers": [], "starting": run not in begun})
         listed.sort(key=lambda run: _natural(run["name"]))
-        return _json({"version": _VERSION, "runs": listed})
+        return _json({"version": schema.VERSION, "runs": listed})
 
     def _answer_flow(self, question):
         """All epochs of a layer's flow, thinned: [low, high, mean], or the numbers as they are where they are few."""
@@ -231,9 +228,9 @@ class Plugin(base_plugin.TBPlugin):
         curve's length, and which steps are masked.
         """
         run, layer, kind = question.text("run"), question.text("layer"), question.text("kind")
-        if kind not in _FLOWS:
-            raise errors.InvalidArgumentError(f"kind must be one of {', '.join(_FLOWS)}, received {kind!r}")
-        tag = f"rnn/{layer}/{_FLOWS[kind]}"
+        if kind not in schema.FLOWS:
+            raise errors.InvalidArgumentError(f"kind must be one of {', '.join(schema.FLOWS)}, received {kind!r}")
+        tag = f"rnn/{layer}/{schema.FLOWS[kind]}"
         chosen = {
             "experiment_id": question.experiment,
             "plugin_name": NAME,
@@ -265,8 +262,8 @@ class Plugin(base_plugin.TBPlugin):
 
     def _list_frames(self, question):
         run, layer, kind = question.text("run"), question.text("layer"), question.text("kind")
-        if kind not in _FRAMES:
-            raise errors.InvalidArgumentError(f"kind must be one of {', '.join(_FRAMES)}, received {kind!r}")
+        if kind not in schema.FRAMES:
+            raise errors.InvalidArgumentError(f"kind must be one of {', '.join(schema.FRAMES)}, received {kind!r}")
         tag = f"rnn/{layer}/{kind}"
         chosen = {
             "experiment_id": question.experiment,
@@ -396,7 +393,7 @@ def _add_layer(layers, tag, series):
     version, name, kind = records.whole(about.get("v")), about.get("layer"), about.get("kind")
     if not isinstance(name, str) or not isinstance(kind, str):
         version = None
-    if version != _VERSION:
+    if version not in schema.KNOWN_VERSIONS:
         name, kind = tag.removeprefix("rnn/").rpartition("/")[0] or tag, ""
     layer = layers.setdefault(
         name, {"name": name, "cell": None, "units": None, "flows": [], "frames": [], "last": 0, "problem": None}
@@ -406,21 +403,21 @@ def _add_layer(layers, tag, series):
     place = (math.inf, series.max_wall_time or 0) if number is None else (number, 0)
     layer["place"] = min(layer.get("place", place), place)
     layer["last"] = max(layer["last"], series.max_step or 0)
-    if version != _VERSION:
+    if version not in schema.KNOWN_VERSIONS:
         said = "nothing" if version is None else f"version {version}"
         layer["problem"] = (
             f"This layer was recorded in a format that this tab does not know (it says {said}, known is version "
-            f"{_VERSION}). A newer rnn_tutorial will show it: pip install --upgrade rnn-tutorial"
+            f"{schema.VERSION}). A newer rnn_tutorial will show it: pip install --upgrade rnn-tutorial"
         )
         return
     cell, units = about.get("cell"), about.get("units")
     layer["cell"] = cell if isinstance(cell, str) else None
     layer["units"] = records.whole(units)
-    for flow, recorded in _FLOWS.items():
+    for flow, recorded in schema.FLOWS.items():
         if kind == recorded:
-            layer["flows"] = sorted({*layer["flows"], flow}, key=list(_FLOWS).index)
-    if kind in _FRAMES:
-        layer["frames"] = sorted({*layer["frames"], kind}, key=_FRAMES.index)
+            layer["flows"] = sorted({*layer["flows"], flow}, key=list(schema.FLOWS).index)
+    if kind in schema.FRAMES:
+        layer["frames"] = sorted({*layer["frames"], kind}, key=schema.FRAMES.index)
 
 
 def _is_part(run, found):

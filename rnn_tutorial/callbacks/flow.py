@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+from rnn_tutorial.callbacks.probe import ProbeObserver
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import losses
+from rnn_tutorial.recording import schema
 
 # Rows of the picture; beyond them every second one is left out, again and again.
 _ROWS = 400
@@ -16,13 +17,13 @@ class GradientFlow(ProbeObserver):
     """Show how much of the gradient reaches each time step of each recurrent layer.
 
     Measured on the probe, after an epoch, dropout off: the norm of the total dL/dh_t, of dL/dc_t where there is a cell
-    state, and of the part of dL/dh_t that arrives from above, see `recurrent.gradient_flow`. Written as
+    state, and of the part of dL/dh_t that arrives at the step itself, see `inspection.gradient_flow`. Written as
 
     - `gradient_flow_ratio/<layer>`: the norm at the first step by that at the last one. Near 1 the first step is heard
       as well as the last, near 0 its gradient has vanished, far above 1 it explodes.
     - `gradient_flow_picture/<layer>`: time steps across, epochs downwards, log colours.
-    - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_above`: the norms as arrays (time,), NaN where a
-      step is masked, as the metadata of the tags say, for the tab RNN.
+    - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_immediate`: the norms as arrays (time,), NaN where
+      a step is masked, as the metadata of the tags say, for the tab RNN.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
@@ -60,13 +61,13 @@ class GradientFlow(ProbeObserver):
         for kind, norms in (
             ("grad_flow", look.flow.hidden),
             ("grad_flow_cell", look.flow.cell),
-            ("grad_flow_above", look.flow.above),
+            ("grad_flow_immediate", look.flow.immediate),
         ):
             if norms is not None:
                 with np.errstate(over="ignore"):  # beyond float32 is infinite
                     array = norms.astype("float32")
                 content = self.content(kind, name, look.masked(len(array)))
-                self.run.tensor(f"rnn/{name}/{kind}", array, epoch, PLUGIN, content)
+                self.run.tensor(schema.tag(name, kind), array, epoch, schema.PLUGIN, content)
         ratio = _ratio(look.flow.hidden)
         if ratio is not None:
             self.run.scalar(f"gradient_flow_ratio/{name}", ratio, epoch)

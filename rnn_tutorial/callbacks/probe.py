@@ -9,9 +9,6 @@ from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.inspection import losses, naming, recurrent
 from rnn_tutorial.recording import records, schema
 
-# The plugin of TensorBoard that reads the arrays.
-PLUGIN = "rnn_tutorial"
-
 
 @dataclasses.dataclass
 class _Needs:
@@ -76,7 +73,7 @@ class ProbeObserver(Observer):
 
     def _tell_address(self):
         """Say once a run where it can be seen."""
-        _console.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {schema.tab()}")
+        _console.tell(f"{self.run.log_dir} is written for TensorBoard, the RNN tab: {schema.tab_address()}")
         return True
 
     def look(self, epoch, logs):
@@ -116,7 +113,7 @@ class ProbeObserver(Observer):
             base = name.partition("/use_")[0]
             cell = recurrent.cell_of(layers.get(base))
             about = {
-                "v": 1,
+                "v": schema.VERSION,
                 "kind": kind,
                 "layer": name,
                 "cell": naming.class_name(cell),

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from rnn_tutorial.callbacks.probe import PLUGIN, ProbeObserver
+from rnn_tutorial.callbacks.probe import ProbeObserver
 from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import schema
 
 # What the tab RNN gets: so many frames a layer, of so many cells a kind.
 FRAMES, UNITS, STEPS = 200, 256, 128
@@ -77,7 +78,7 @@ class StateHeatmaps(ProbeObserver):
             for kind, arrays in (("states", look.states), ("gates", look.gates)):
                 if arrays:
                     content = self.content(kind, name, _masked(look))
-                    self.run.blobs(f"rnn/{name}/{kind}", _blobs(arrays), self._epoch, PLUGIN, content)
+                    self.run.blobs(schema.tag(name, kind), _blobs(arrays), self._epoch, schema.PLUGIN, content)
 
 
 def _masked(look):

@@ -342,7 +342,7 @@ def _forecast(arguments):
     _tell_interval(ends)
     print(
         f"\n{', '.join(_FORECAST_FILES)} are in {folder}. "
-        f"To see how the network learned, in the RNN tab at {schema.tab()}:"
+        f"To see how the network learned, in the RNN tab at {schema.tab_address()}:"
     )
     print(f"  tensorboard --logdir {shlex.quote(str(folder))}")
     return 0
@@ -556,7 +556,8 @@ def _serve(folder, port, log):
         if not _comes_up(server, port, folder):
             raise RuntimeError(f"TensorBoard did not start: {_last_line(log)}")
         print(
-            f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it), the RNN tab at {schema.tab(_HOST, port)}",
+            f"TensorBoard is at http://{_HOST}:{port}/ (Ctrl-C ends it), "
+            f"the RNN tab at {schema.tab_address(_HOST, port)}",
             flush=True,
         )
         if server.wait() != 0:

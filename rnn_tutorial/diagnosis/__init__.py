@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_tutorial.recording import events, records
+from rnn_tutorial.recording import events, records, schema
 
 SEVERITIES = ("severe", "warning", "note")
 # Keras' TensorBoard callback writes to these folders of a run.
 _PARTS = {"train": "", "validation": "val_"}
-_PLUGIN = "rnn_tutorial"
-_VERSION = 1  # of what `callbacks.probe` writes
 Curve = dict[int, float]
 # What stands in the code of several findings.
 _SHORTER_STEPS = "model.compile(keras.optimizers.Adam(1e-4, global_clipnorm=1.0), model.loss)"
@@ -1053,11 +1051,11 @@ def _read_file(path, part, run_data):
             for value in event.summary.value:
                 # A tag's first value says which plugin reads it.
                 about = value.metadata.plugin_data
-                if value.tag not in plugins and about.plugin_name == _PLUGIN:
+                if value.tag not in plugins and about.plugin_name == schema.PLUGIN:
                     version = _version(about.content)
                     if version is None:
                         left_out[value.tag] = "is described by damaged metadata"
-                    elif version != _VERSION:
+                    elif version not in schema.KNOWN_VERSIONS:
                         left_out[value.tag] = "is of another version of this package"
                 plugin = plugins.setdefault(value.tag, about.plugin_name or _usual_plugin(value))
                 if left_out.get(value.tag, "").startswith("is "):
@@ -1088,7 +1086,7 @@ def _version(content):
 def _usual_plugin(value):
     """Who reads a tag whose first value, which says so, is lost."""
     if value.tag.startswith("rnn/"):
-        return _PLUGIN
+        return schema.PLUGIN
     if value.tag.startswith(("weights/", "gradients/")):
         return "histograms"
     is_number = records.is_numeric(value.tensor) and not value.tensor.tensor_shape.dim
@@ -1111,9 +1109,9 @@ def _take(value, plugin, step, part, run_data):
         if tag.endswith("/histogram"):  # as Keras' own callback calls a weight
             tag = f"weights/{tag.removesuffix('/histogram')}"
         run_data.add("histograms", tag, step, records.histogram(value.tensor))
-    elif plugin == _PLUGIN and value.tensor.string_val:
+    elif plugin == schema.PLUGIN and value.tensor.string_val:
         run_data.add("blobs", tag, step, value.tensor.string_val)
-    elif plugin == _PLUGIN:
+    elif plugin == schema.PLUGIN:
         array = records.array(value.tensor)
         if array.ndim != 1:
             raise ValueError(f"an array must have one axis, received shape {array.shape}")

@@ -12,7 +12,7 @@ import { occurring, ofCurve, ofFlow, ofFrame, REASONS } from "./missing.js";
 import { decode, encode, fit, KINDS, layerIn, layersOf, MOST_PINS, MOST_RUNS, PARTS, recorded, REDUCTIONS } from "./selection.js";
 import { curveTable, excerpt, flowTable, frameTables, toCsv, toTabs } from "./tables.js";
 
-const SYMBOL = { total: "‖dL/dh‖", above: "‖dL/dh‖ from above", cell: "‖dL/dc‖" };
+const SYMBOL = { total: "‖dL/dh‖", immediate: "immediate ‖dL/dh‖", cell: "‖dL/dc‖" };
 const SEVERITIES = { severe: "✖", warning: "▲", note: "●" };
 // Rules whose evidence is in a frame, and those whose evidence is in the flow; the others point to another tab.
 const IN_FRAMES = ["saturated", "dead_units"];

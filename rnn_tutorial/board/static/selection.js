@@ -1,6 +1,6 @@
 // What is chosen: kept in the address, and fitted to what is there.
 
-export const PARTS = { total: "total", above: "from above", cell: "cell" };
+export const PARTS = { total: "total", immediate: "immediate", cell: "cell" };
 export const KINDS = { states: "states", gates: "gates" };
 export const REDUCTIONS = { high: "largest", mean: "mean", low: "smallest" };
 export const MOST_RUNS = 6;

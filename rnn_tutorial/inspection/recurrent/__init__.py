@@ -72,14 +72,15 @@ class Flow:
         hidden: The total dL/dh_t.
         cell: The total dL/dc_t of an LSTM, by way of h_t and of c_{t+1}; None without, and for one whose `call` is not
             Keras'.
-        above: The part of dL/dh_t that arrives from above at step t, and not through later steps. Where a loop of the
+        immediate: The part of dL/dh_t that arrives at step t itself, from the layers above, and not through later steps
+            (Pascanu, Mikolov and Bengio 2013). Where a loop of the
             model's author changes a state between two calls of the layer, what comes back by this change counts, too.
         loss: The loss that was differentiated.
     """
 
     hidden: np.ndarray
     cell: np.ndarray | None
-    above: np.ndarray
+    immediate: np.ndarray
     loss: float
 
 
@@ -188,7 +189,7 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
     for name, record in records.items():
         if record["flow"] is not None:
             arrays = {part: _batch_first(array) if raw else array for part, array in record["flow"].items()}
-            flows[name] = Flow(arrays["hidden"], arrays.get("cell"), arrays["above"], float(value))
+            flows[name] = Flow(arrays["hidden"], arrays.get("cell"), arrays["immediate"], float(value))
     return flows
 
 
@@ -220,7 +221,7 @@ def look(model, x, y=None, sample_weight=None, flow=True, states=True, loss=None
     for name, record in records.items():
         norms = record["flow"]
         looks[name] = Look(
-            None if norms is None else Flow(norms["hidden"], norms.get("cell"), norms["above"], float(value)),
+            None if norms is None else Flow(norms["hidden"], norms.get("cell"), norms["immediate"], float(value)),
             {kind: array.T for kind, array in record["states"].items()},
             {gate: array.T for gate, array in record["gates"].items()},
             {gate: float(share) for gate, share in record["saturation"].items()},
@@ -786,7 +787,7 @@ class _Recorder:
         perturbations = {}
         for use, first, count, size in zip(uses, firsts, counts, sizes, strict=True):
             widths = {str(number): states[first + number].shape[-1] for number in range(count)}
-            for kind, width in {**widths, "above": size}.items():
+            for kind, width in {**widths, "immediate": size}.items():
                 shape, dtype = (steps, batch, width), states[first].dtype
                 perturbations[(*use.key, kind)] = self.perturb((*use.key, kind), shape, dtype)
         perturbed = all(array is not None for array in perturbations.values())
@@ -815,7 +816,7 @@ class _Recorder:
                 use.hidden = handed_on[0] if handed_on else 0
                 if perturbed:
                     after = [state + at[(*use.key, str(number))] for number, state in enumerate(after)]
-                    given = (after[use.hidden] if handed_on else given) + at[(*use.key, "above")]
+                    given = (after[use.hidden] if handed_on else given) + at[(*use.key, "immediate")]
                 new += after
             if mask is not None:
                 kept = at["mask"][:, None]
@@ -860,7 +861,7 @@ def _reduce(use, gradients, kind, preactivation):
             beside = parts.pop("cell")
             if _gates(use)[0]:
                 parts["cell"] = beside + _through_hidden(use, parts["hidden"])
-        parts["above"] = gradients["above"]
+        parts["immediate"] = gradients["immediate"]
         parts = {part: _with_nan(ops.cast(array, _wide(array)), missing) for part, array in parts.items()}
         record["flow"] = parts if kind == "raw" else {part: _norms(array, missing) for part, array in parts.items()}
     if kind in ("raw", "norms"):

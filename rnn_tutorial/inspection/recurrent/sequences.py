@@ -105,13 +105,13 @@ def joined(uses: list[Use], gradients) -> tuple[Use, dict[str, Any]]:
         gradients: {(*key of a use, kind): gradient (time, batch, units)}; that of a returned state (batch, units).
 
     Returns:
-        One use, and {kind: gradient (time, batch, units)} without what is returned, which is part of "above".
+        One use, and {kind: gradient (time, batch, units)} without what is returned, which is part of "immediate".
     """
     parts = []
     for use in uses:
         mine = {key[-1]: gradient for key, gradient in gradients.items() if key[:-1] == use.key}
         if "returned" in mine:
-            mine["above"] += _at_last_step(use, mine.pop("returned"))
+            mine["immediate"] += _at_last_step(use, mine.pop("returned"))
         parts.append(mine)
     one = dataclasses.replace(
         uses[0], has_flow=all(use.has_flow for use in uses), arrays=_along_time([use.arrays for use in uses])
