@@ -716,5 +716,11 @@ def test_tensorboard_starts_without_anything_heavy(run_python):
         """
     )
     at_start, with_the_tab = printed.split("\n")[:2]
-    assert set(at_start.split()) == {"rnn_tutorial", "rnn_tutorial.board"}
+    assert set(at_start.split()) == {
+        "rnn_tutorial",
+        "rnn_tutorial._lazy",
+        "rnn_tutorial.board",
+        "rnn_tutorial.recording",
+        "rnn_tutorial.recording.schema",
+    }
     assert with_the_tab == ""

@@ -32,6 +32,7 @@ from rnn_tutorial.callbacks import (
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.recording import schema
 
 ON_TENSORFLOW = keras.config.backend() == "tensorflow"
 

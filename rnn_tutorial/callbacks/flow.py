@@ -22,8 +22,8 @@ class GradientFlow(ProbeObserver):
     - `gradient_flow_ratio/<layer>`: the norm at the first step by that at the last one. Near 1 the first step is heard
       as well as the last, near 0 its gradient has vanished, far above 1 it explodes.
     - `gradient_flow_picture/<layer>`: time steps across, epochs downwards, log colours.
-    - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_immediate`: the norms as arrays (time,), NaN where
-      a step is masked, as the metadata of the tags say, for the tab RNN.
+    - `rnn/<layer>/grad_flow`, `.../grad_flow_cell` and `.../grad_flow_immediate`: the norms as arrays (time,), NaN
+      where a step is masked, as the metadata of the tags say, for the tab RNN.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[GradientFlow("logs/run", probe=(x[:32], y[:32]))])
