@@ -38,7 +38,6 @@ import keras
 import numpy as np
 
 from rnn_tutorial import callbacks, data, diagnosis, models
-from rnn_tutorial.callbacks import base
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import recurrent
 
@@ -127,7 +126,7 @@ def admit(illness, seed):
     return (x[:cut], y[:cut]), (x[cut:], y[cut:])
 
 
-class Answers(base.Observer):
+class Answers(callbacks.Observer):
     """Draw, in the end, what the network says on the days of the validation, and measure whether it is yesterday."""
 
     def __init__(self, log_dir, x, y):

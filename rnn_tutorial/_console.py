@@ -52,6 +52,15 @@ def warn(text, stacklevel=1):
         _tell_instead(text)
 
 
+def in_words(error: BaseException, longest: int = 300) -> str:
+    """What an error says, on one line: some go over pages, and some fail to say anything."""
+    try:
+        said = " ".join(str(error).split())
+    except Exception:
+        return type(error).__name__
+    return f"{type(error).__name__}: {said[:longest]} ..." if len(said) > longest else f"{type(error).__name__}: {said}"
+
+
 def _tell_instead(text):
     with contextlib.suppress(Exception):
         print(f"RuntimeWarning: {text}", file=sys.stderr, flush=True)

@@ -868,10 +868,10 @@ def test_one_epoch_is_drawn_once(tmp_path, read_values, our_event_file):
 
 def test_log_spaced_pictures_are_dropped_where_they_take_too_long(tmp_path, monkeypatch, read_values, our_event_file):
     # A clock on which drawing takes a second and an epoch nothing, or an epoch a hundred seconds.
-    from rnn_tutorial.callbacks import base
+    from rnn_tutorial.callbacks import fit as fit_of_callbacks
 
     clock = [0.0]
-    monkeypatch.setattr(base, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(fit_of_callbacks, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
     real = figures.curves
 
     def slow(*arguments):

@@ -19,12 +19,12 @@ from rnn_tutorial.callbacks import (
     HealthCheck,
     LearningCurves,
     ModelDiagram,
+    Observer,
     StateHeatmaps,
     WeightHeatmaps,
     WeightHistograms,
     observe,
 )
-from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.drawing import diagrams, figures
 from rnn_tutorial.recording import events
 

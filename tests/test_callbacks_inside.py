@@ -25,9 +25,11 @@ from rnn_tutorial.callbacks import (
     ModelDiagram,
     StateHeatmaps,
     WeightHeatmaps,
-    base,
     observe,
     states,
+)
+from rnn_tutorial.callbacks import (
+    fit as fit_of_callbacks,
 )
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import recurrent
@@ -640,13 +642,13 @@ def test_the_garbage_collector_in_the_middle_of_a_trace(tmp_path, read_values, o
     except KeyboardInterrupt as error:
         kept += [error, kept]  # a circle, which only the collector opens
     gc.collect()
-    assert watch._shared is not None  # It knows of no end yet.
+    assert watch._fit is not None  # It knows of no end yet.
     del kept
     left = []
 
     def collect(x):
         gc.collect()
-        left.append(watch._shared is None)
+        left.append(watch._fit is None)
         return x
 
     if keras.config.backend() == "tensorflow":
@@ -1347,7 +1349,7 @@ def test_a_training_loop_of_ones_own(tmp_path, read_values, our_event_file, tell
 def test_pictures_are_drawn_as_long_as_they_are_cheap(
     tmp_path, monkeypatch, read_values, our_event_file, share, expected
 ):
-    monkeypatch.setattr(base, "PICTURES_SHARE", share)
+    monkeypatch.setattr(fit_of_callbacks, "PICTURES_SHARE", share)
     fit(fresh("simple"), observe(tmp_path / "run", probe=probe()), epochs=9, name="simple")
     found = read_values(our_event_file(tmp_path / "run"))["images"]
     kinds = {"curves", "states_picture/cell", "gradient_flow_picture/cell", "weights_picture/cell"}

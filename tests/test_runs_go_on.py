@@ -21,12 +21,12 @@ from rnn_tutorial.callbacks import (
     GradientHistograms,
     HealthCheck,
     LearningCurves,
+    Observer,
     StateHeatmaps,
     WeightHistograms,
     observe,
     runs,
 )
-from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)

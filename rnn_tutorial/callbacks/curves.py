@@ -1,6 +1,6 @@
 """Learning curves as a picture."""
 
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.drawing import figures
 
 

@@ -3,7 +3,7 @@
 import functools
 
 from rnn_tutorial import _console
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.cli import doctor
 from rnn_tutorial.drawing import diagrams
 
@@ -50,7 +50,7 @@ class ModelDiagram(Observer):
                 if png is not None:
                     self.run.image(name, png, 0)
                     self.save(file, png)
-        self._shared.flush()
+        self._fit.flush()
 
 
 @functools.cache  # once a process

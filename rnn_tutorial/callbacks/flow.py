@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from rnn_tutorial.callbacks.probe import ProbeObserver
+from rnn_tutorial.callbacks.probe_observer import ProbeObserver
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import losses
 from rnn_tutorial.recording import schema

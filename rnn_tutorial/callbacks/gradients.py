@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from rnn_tutorial import _checks, _console
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection.gradients import taps
 
 

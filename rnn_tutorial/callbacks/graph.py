@@ -1,6 +1,6 @@
 """The graph of the model."""
 
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection import structure
 
 

@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 
 from rnn_tutorial import _console, diagnosis
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection import losses, recurrent
 
 # The next judgement comes when there are this many times as many epochs: a long training costs no more for each.
@@ -83,7 +83,7 @@ class HealthCheck(Observer):
 
     def look(self, epoch, logs):
         """Judge, where it is time to; at once where the loss is NaN."""
-        looks = (epoch - self._first) // self.every + 1
+        looks = self.count_looks(epoch)
         losses = [logs[name] for name in ("loss", "val_loss") if name in logs]
         is_new_nan = ("nan", "") not in self._said and not all(map(math.isfinite, losses))
         if self._judged and looks < math.ceil(_SPACING * self._judged[-1]) and not is_new_nan:
@@ -147,7 +147,7 @@ class HealthCheck(Observer):
         except Exception as error:
             self._asks = False
             _console.warn(
-                f"HealthCheck leaves out copies_last_input: {type(error).__name__}: {error}. Everything else goes on."
+                f"HealthCheck leaves out copies_last_input: {_console.in_words(error)}. Everything else goes on."
             )
             return
         if likeness is not None:

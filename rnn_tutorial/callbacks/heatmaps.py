@@ -3,7 +3,7 @@
 from typing import Any
 
 from rnn_tutorial import _checks
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, recurrent
 
@@ -46,7 +46,7 @@ class WeightHeatmaps(Observer):
                     self.run.scalar(f"spectral_radius/{name}", radius, epoch)
         if self.pictures:
             # Kept, for the model may have other weights when training has ended: the best ones, or half an epoch more.
-            self._seen = epoch, self._shared.weights(self.model, epoch)
+            self._seen = epoch, self.weights(epoch)
             if self.picture_due(epoch):
                 self._draw()
 

@@ -1,5 +1,9 @@
 """Everything at once."""
 
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
 from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
@@ -7,12 +11,36 @@ from rnn_tutorial.callbacks.flow import GradientFlow
 from rnn_tutorial.callbacks.gradients import GradientHistograms
 from rnn_tutorial.callbacks.graph import ModelGraph
 from rnn_tutorial.callbacks.heatmaps import WeightHeatmaps
+from rnn_tutorial.callbacks.observer import Observer
+from rnn_tutorial.callbacks.probe_observer import ProbeObserver
 from rnn_tutorial.callbacks.scalars import Scalars
 from rnn_tutorial.callbacks.states import StateHeatmaps
 from rnn_tutorial.callbacks.weights import WeightHistograms
 
+# In the order in which they look. Each gets those of the arguments of `observe` that it has itself.
+OBSERVERS: tuple[type[Observer], ...] = (
+    Scalars,
+    ModelGraph,
+    WeightHistograms,
+    GradientHistograms,
+    ModelDiagram,
+    LearningCurves,
+    WeightHeatmaps,
+    GradientFlow,
+    StateHeatmaps,
+)
+# Those that do nothing but draw.
+_DRAWING = (ModelDiagram, LearningCurves)
 
-def observe(log_dir, probe=None, every=1, pictures=True, loss=None):
+
+def observe(
+    log_dir,
+    probe=None,
+    every: int = 1,
+    pictures: bool = True,
+    loss: Any = None,
+    without: Iterable[type[Observer]] = (),
+) -> list[Observer]:
     """Put together all callbacks that look at training, for `model.fit(..., callbacks=observe("logs/run"))`.
 
     Losses, metrics and learning rate as Keras' own TensorBoard callback writes them, in the subfolders `train` and
@@ -32,6 +60,8 @@ def observe(log_dir, probe=None, every=1, pictures=True, loss=None):
         pictures: False leaves out the diagrams and everything drawn.
         loss: The loss whose gradient goes through time, as `compile` takes it. None is the loss of training; a model
             whose own `train_step` computes it does not tell which that is.
+        without: Classes of callbacks to leave out, such as `(StateHeatmaps,)`; to put one in with other arguments,
+            leave it out and add it to the list.
 
     Returns:
         A list of callbacks.
@@ -39,15 +69,31 @@ def observe(log_dir, probe=None, every=1, pictures=True, loss=None):
     Raises:
         ValueError: An argument is not allowed; or, when training begins, the probe or the loss does not fit the model.
     """
-    pictures = _checks.flag("pictures", pictures)
-    watching = [Scalars(log_dir, every), ModelGraph(log_dir, every)]
-    watching += [WeightHistograms(log_dir, every), GradientHistograms(log_dir, every)]
-    if pictures:
-        watching += [ModelDiagram(log_dir, every), LearningCurves(log_dir, every)]
-    watching.append(WeightHeatmaps(log_dir, every, pictures))
-    if probe is None:
+    arguments = {"every": every, "probe": probe, "pictures": _checks.flag("pictures", pictures), "loss": loss}
+    left_out = _check_without(without)
+    chosen = [kind for kind in OBSERVERS if kind not in left_out and (pictures or not issubclass(kind, _DRAWING))]
+    if probe is None and any(issubclass(kind, ProbeObserver) for kind in chosen):
         _console.tell("observe: no probe=(x, y) is given, so gradient through time, states and gates are left out.")
-    else:
-        watching.append(GradientFlow(log_dir, probe, every, pictures, loss))
-        watching.append(StateHeatmaps(log_dir, probe, every, pictures))
-    return watching
+        chosen = [kind for kind in chosen if not issubclass(kind, ProbeObserver)]
+    return [kind(log_dir, **_taken(kind, arguments)) for kind in chosen]
+
+
+def _taken(kind, arguments):
+    """Those arguments that the constructor of a class takes."""
+    return {name: arguments[name] for name in inspect.signature(kind).parameters if name in arguments}
+
+
+def _check_without(without):
+    """The classes as a tuple.
+
+    Raises:
+        ValueError: One of them is none of those that `observe` puts together.
+    """
+    names = ", ".join(kind.__name__ for kind in OBSERVERS)
+    if isinstance(without, (str, type)) or not isinstance(without, Iterable):
+        raise ValueError(f"without must be classes of callbacks such as (StateHeatmaps,), received {without!r}")
+    classes = tuple(without)
+    for kind in classes:
+        if kind not in OBSERVERS:
+            raise ValueError(f"without must name callbacks that observe puts together, {names}; received {kind!r}")
+    return classes

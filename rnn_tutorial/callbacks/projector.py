@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection import naming
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from rnn_tutorial import _checks, language
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.data import text
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from rnn_tutorial import _console
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 
 
 class Scalars(Observer):
@@ -45,7 +45,7 @@ class Scalars(Observer):
 
     def on_test_end(self, logs=None):
         """Write the results of a validation, or of an `evaluate` after training."""
-        is_over = self._shared is None
+        is_over = self._fit is None
         if is_over:
             self._guarded(self._open_again)
         self._safely(self._evaluated, logs)
@@ -57,7 +57,7 @@ class Scalars(Observer):
         if updates is None:
             return
         step = self._updates_before + updates
-        for name, value in self._shared.scalars(logs).items():
+        for name, value in self._fit.scalars(logs).items():
             part, tag = self.run.part("validation"), f"evaluation_{name}_vs_iterations"
             if step > part.steps.get(tag, -1):  # `evaluate` may follow a validation.
                 part.scalar(tag, value, step)
@@ -80,5 +80,5 @@ class Scalars(Observer):
         except Exception as error:  # The curves of the losses go on.
             if not self._warned:
                 self._warned = True
-                _console.warn(f"Scalars leaves out the learning rate: {type(error).__name__}: {error}")
+                _console.warn(f"Scalars leaves out the learning rate: {_console.in_words(error)}")
             return {}

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from rnn_tutorial.callbacks.probe import ProbeObserver
+from rnn_tutorial.callbacks.probe_observer import ProbeObserver
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.recording import schema
 
@@ -47,7 +47,7 @@ class StateHeatmaps(ProbeObserver):
             # very many.
             epochs = 0 if self.run.goes_on else (self.params or {}).get("epochs", 0)
             self._frame_counts = _log_spaced(-(-(epochs - epoch) // self.every) if epochs else _ENDLESS)
-        if (epoch - self._first) // self.every + 1 in self._frame_counts:
+        if self.count_looks(epoch) in self._frame_counts:
             self._frame()
 
     def finish(self):

@@ -1,7 +1,7 @@
 """Histograms of every weight."""
 
 from rnn_tutorial import _console
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 
 
 class WeightHistograms(Observer):
@@ -24,7 +24,7 @@ class WeightHistograms(Observer):
 
     def look(self, epoch, logs):
         """Write one histogram a weight."""
-        for name, values in self._shared.weights(self.model, epoch).items():
+        for name, values in self.weights(epoch).items():
             # bfloat16 and its like are known to NumPy by name only.
             numbers = values if values.dtype.kind == "f" else values.astype("float32")
             nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from rnn_tutorial import _checks, _console
-from rnn_tutorial.callbacks.base import Observer
+from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection import losses, naming, recurrent
 from rnn_tutorial.recording import records, schema
 
@@ -64,12 +64,12 @@ class ProbeObserver(Observer):
         self._looks: dict[str, Any] = {}
         self._contents: dict[tuple[str, str], bytes] = {}
         self._epoch = self._drawn = None
-        needs = self._shared.needs.setdefault(self._key(), _Needs())
+        needs = self._fit.needs.setdefault(self._key(), _Needs())
         needs.flow |= self.needs_gradients
         needs.states |= self.needs_states
         needs.loss = self.loss if needs.loss is None else needs.loss
         if recurrent.layers(self.model):
-            self._shared.kept(ProbeObserver, "address", self._tell_address)
+            self._fit.kept(ProbeObserver, "address", self._tell_address)
 
     def _tell_address(self):
         """Say once a run where it can be seen."""
@@ -127,11 +127,11 @@ class ProbeObserver(Observer):
 
     def _look(self, epoch):
         """The look of this epoch, made by the first who asks for it; None for the others where that one failed."""
-        looks, key = self._shared.looks, self._key()
+        looks, key = self._fit.looks, self._key()
         if key not in looks or looks[key][0] != epoch:
             looks[key] = epoch, None
             if recurrent.layers(self.model):
-                looks[key] = epoch, self._look_at(self._shared.needs[key])
+                looks[key] = epoch, self._look_at(self._fit.needs[key])
             else:
                 _console.warn(
                     f"the probe has no use: model {self.model.name!r} has no recurrent layer that can be followed. "
@@ -155,12 +155,10 @@ class ProbeObserver(Observer):
                 except Exception:
                     continue
                 needs.flow, needs.states = alone.flow, alone.states
-                _console.warn(
-                    f"{missing} left out: {type(error).__name__}: {_in_one_line(error)}. Everything else goes on."
-                )
+                _console.warn(f"{missing} left out: {_console.in_words(error)}. Everything else goes on.")
                 return looks
             _console.warn(
-                f"gradient through time, states and gates are left out: {type(error).__name__}: {_in_one_line(error)}. "
+                f"gradient through time, states and gates are left out: {_console.in_words(error)}. "
                 "Everything else goes on."
             )
             return None
@@ -177,12 +175,6 @@ class ProbeObserver(Observer):
             for name, look in self._looks.items():
                 with self.guard("pictures"):
                     self.images(self.draw(name, look), self._epoch)
-
-
-def _in_one_line(error, longest=300):
-    """What an error says; a graph's may go over pages."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def _describe(probe):
