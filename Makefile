@@ -66,7 +66,7 @@ clean:
 	rm -rf $(VENV)
 	find logs -mindepth 1 ! -name .gitkeep -delete
 
-# Each stamp says that its part is installed; the requirements being newer than the stamp installs anew.
+# Each stamp says that its part is installed; requirements newer than the stamp are installed again.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "TensorFlow 2.21 needs Python 3.10 to 3.13; say which: make PYTHON=python3.12 ..."; exit 2; }
@@ -76,14 +76,16 @@ $(BIN)/python:
 # (An editable installation makes setuptools warn of something that is not the reader's concern.)
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
 
-$(VENV)/lessons: requirements.txt pyproject.toml | $(BIN)/python
-	$(INSTALL) -r requirements.txt -e .
+$(VENV)/lessons: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e ".[tensorflow,lessons]"
 	@touch $@
 
-$(VENV)/test: EXTRAS := test,jax
-$(VENV)/lint: EXTRAS := lint
-$(VENV)/test $(VENV)/lint: requirements.txt pyproject.toml | $(VENV)/lessons
-	$(INSTALL) -e ".[$(EXTRAS)]"
+$(VENV)/test: requirements.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements.txt -e .
+	@touch $@ $(VENV)/lessons
+
+$(VENV)/lint: pyproject.toml | $(VENV)/lessons
+	$(INSTALL) -e ".[lint]"
 	@touch $@
 
 .NOTPARALLEL:

@@ -21,7 +21,7 @@ _NOISE = re.compile(
 def start_keras():
     """Import Keras and its backend, and hold back what they always print while they start."""
     with _held_back():
-        import keras
+        from rnn_tutorial._keras import keras
 
         # The backend looks for its devices when the first array is made. TensorFlow complains once a process of what
         # oneDNN cannot do on this processor, when it first transposes anything but floats, such as a mask.

@@ -4,11 +4,12 @@ Recurrent layers are called after their cell, in order: `lstm`, `lstm_1`, ... Th
 A saved model loads again in a program that never imports this package, because it holds Keras' own layers only.
 """
 
-import keras
 import numpy as np
-from keras import layers, ops
 
 from rnn_tutorial import _checks
+from rnn_tutorial._keras import keras
+
+layers, ops = keras.layers, keras.ops
 
 SEASON = 12  # months
 # Of the yearly growth so much is expected to go on; as in the damped trend of Gardner and McKenzie (1985).

@@ -1,4 +1,4 @@
-"""The wheel in a new environment without TensorFlow and Keras: it brings what TensorBoard needs for the tab."""
+"""The wheel in new environments: with what the tab alone needs, and with the core, without a backend for Keras."""
 
 import importlib.metadata
 import json
@@ -32,21 +32,40 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def installed(folder):
-    """The folder of programs of an environment with our wheel, TensorBoard and what that brings."""
+def wheel(folder):
     source = folder / "source"
     source.mkdir()
     for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "rnn_tutorial", source / "rnn_tutorial", ignore=shutil.ignore_patterns("__pycache__"))
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder / "dist"), str(source), cwd=folder)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    run(sys.executable, "-m", "venv", str(folder / "environment"), cwd=folder)
-    programs = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    (built,) = (folder / "dist").glob("*.whl")
+    return built
+
+
+def environment(folder, name, *packages):
+    """The folder of programs of a new environment with some packages, in the versions that are installed here."""
+    run(sys.executable, "-m", "venv", str(folder / name), cwd=folder)
+    programs = folder / name / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(programs / "python"), "-m", "pip", "install", "-q"]
-    versions = [f"{name}=={importlib.metadata.version(name)}" for name in ("tensorboard", "numpy", "google-crc32c")]
-    run(*pip, *versions, cwd=folder)
+    run(*pip, *(f"{package}=={importlib.metadata.version(package)}" for package in packages), cwd=folder)
+    return programs, pip
+
+
+@pytest.fixture(scope="module")
+def installed(folder, wheel):
+    """An environment with our wheel, TensorBoard and what that brings."""
+    programs, pip = environment(folder, "environment", "tensorboard", "numpy", "google-crc32c")
     run(*pip, "--no-deps", str(wheel), cwd=folder)
+    return programs
+
+
+@pytest.fixture(scope="module")
+def core(folder, wheel):
+    """An environment with our wheel and what it requires, as of `pip install rnn-tutorial`."""
+    packages = ("keras", "numpy", "pandas", "tensorboard", "google-crc32c", "matplotlib")
+    programs, pip = environment(folder, "core", *packages)
+    run(*pip, str(wheel), cwd=folder)
     return programs
 
 
@@ -88,3 +107,78 @@ def test_tensorboard_shows_the_tab(installed, folder, serve, record_layer):
         time.sleep(0.1)
     assert [(one["name"], one["layers"][0]["name"]) for one in found] == [("watched", "lstm")]
     assert json.loads(get("plugin/rnn_tutorial/findings?run=watched")) == {"findings": [], "note": ""}
+
+
+def test_the_core_brings_no_backend(core, folder):
+    program = "import importlib.metadata as m; print(*{found.metadata['Name'].lower() for found in m.distributions()})"
+    names = set(run(str(core / "python"), "-c", program, cwd=folder).split())
+    assert {"keras", "pandas", "matplotlib", "tensorboard"} <= names
+    assert not {"tensorflow", "jax", "torch", "nltk", "statsmodels", "babel", "scikit-learn", "pydot"} & names
+
+
+def test_the_core_reads_writes_and_diagnoses(core, folder):
+    program = """
+import math
+from rnn_tutorial import diagnosis, drawing, recording
+with recording.Run("logs/by_hand") as run:
+    for epoch in range(6):
+        run.part("train").scalar("epoch_loss", math.nan if epoch > 2 else 1.0, epoch)
+print(len(drawing.png(drawing.curves({"loss": [1.0, 0.5]}))) > 1000)
+"""
+    assert run(str(core / "python"), "-c", program, cwd=folder) == "True\n"
+    done = subprocess.run(
+        [core / "rnn-tutorial", "diagnose", "logs/by_hand"],
+        check=False,
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "severe: nan" in done.stdout
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from rnn_tutorial import callbacks",
+        "from rnn_tutorial.callbacks import observe",
+        "from rnn_tutorial import inspection",
+        "from rnn_tutorial import models",
+        "from rnn_tutorial.models import letter_predictor",
+        "from rnn_tutorial.inspection import trace",
+        "from rnn_tutorial import drawing; drawing.layers_diagram",
+        "from rnn_tutorial import backend",
+    ],
+)
+def test_a_missing_backend_is_one_sentence(core, folder, backend, statement):
+    program = f"try:\n    {statement}\nexcept ImportError as error:\n    print(error)"
+    said = subprocess.run(
+        [core / "python", "-c", program],
+        check=False,
+        cwd=folder,
+        env={**ENVIRONMENT, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == (
+        f"Keras runs on {backend}, which is not installed: pip install 'rnn-tutorial[{backend}]', "
+        "or choose another backend with the environment variable KERAS_BACKEND\n"
+    )
+    assert said.stderr == ""
+
+
+def test_a_command_that_trains_says_what_is_missing(core, folder):
+    (folder / "sales.csv").write_text("month,sales\n2024-01,3\n2024-02,4\n2024-03,5\n", encoding="utf-8")
+    done = subprocess.run(
+        [core / "rnn-tutorial", "letters", "abc", "--epochs", "1"],
+        check=False,
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'rnn-tutorial[tensorflow]'" in line

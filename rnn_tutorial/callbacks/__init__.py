@@ -1,5 +1,6 @@
 """When to look: one callback per file, and `observe`, which puts them together."""
 
+from rnn_tutorial import _keras  # noqa: F401 (before all that imports Keras: it says what is missing)
 from rnn_tutorial.callbacks.curves import LearningCurves
 from rnn_tutorial.callbacks.diagram import ModelDiagram
 from rnn_tutorial.callbacks.flow import GradientFlow

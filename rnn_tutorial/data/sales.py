@@ -5,13 +5,15 @@ Data flows one way: `read_csv` gives a series without gaps, `windows` cuts it in
 """
 
 import numbers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from rnn_tutorial import _checks
-from rnn_tutorial.data.monthly_csv import read_csv
+
+if TYPE_CHECKING:
+    from rnn_tutorial.data.monthly_csv import read_csv
 
 __all__ = ["TWELVE_MONTHS", "generate", "practice", "read_csv", "split", "windows"]
 
@@ -20,6 +22,15 @@ TWELVE_MONTHS = pd.Series(
     index=pd.period_range("2024-01", periods=12, freq="M"),
     name="sales",
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Load what reads CSV files when it is first used: it needs Babel, and the rest does not."""
+    if name != "read_csv":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rnn_tutorial.data.monthly_csv import read_csv
+
+    return read_csv
 
 
 def windows(series: Any, window: int, horizon: int = 1) -> tuple[np.ndarray, np.ndarray]:
