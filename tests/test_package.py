@@ -117,50 +117,100 @@ def test_an_unknown_attribute_is_told_with_those_there_are():
         from rnn_tutorial import modles  # noqa: F401
 
 
-def test_only_backend_imports_a_backend():
-    assert imports_of("", "tensorflow", "jax", "torch", "numpy.distutils") == {"backend/__init__.py"}
+# What each room may import of the others. Everybody may import what begins with an underscore.
+ROOMS = {
+    "backend": {"inspection"},  # its `keras_internals` only
+    "inspection": {"backend"},
+    "recording": set(),
+    "drawing": {"inspection"},  # its diagrams only
+    "diagnosis": {"recording"},
+    "models": set(),
+    "data": {"backend"},
+    "language": {"backend"},
+    "forecasting": {"data", "models"},
+    "callbacks": {"backend", "inspection", "recording", "drawing", "diagnosis", "language", "data"},
+    "board": {"recording", "diagnosis"},
+    "cli": {"data", "models", "forecasting", "drawing", "diagnosis", "recording", "callbacks"},
+    "lesson": {"drawing", "recording"},
+}
+
+
+def room_of(name):
+    """The room of a module `rnn_tutorial.<room>...`; None of another package, and of what everybody may import."""
+    first, _, rest = name.partition(".")
+    room = rest.partition(".")[0]
+    return room if first == "rnn_tutorial" and room and not room.startswith("_") else None
+
+
+def files_of(room):
+    place = PACKAGE / room
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+
+
+def test_every_module_has_a_room():
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert {name for name in found if not name.startswith("_")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_data_flow_one_way(room):
+    imported = {room_of(name) for path in files_of(room) for name in imports(path)} - {None, room}
+    assert imported == ROOMS[room]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "importers"),
+    [
+        ("backend", "rnn_tutorial.inspection", {"inspection.keras_internals"}),
+        ("callbacks", "rnn_tutorial.diagnosis", None),
+        ("callbacks", "rnn_tutorial.language", None),
+    ],
+)
+def test_what_is_allowed_for_one_purpose(place, name, importers):
+    """A backend knows of inspection no more than how Keras is made; one callback judges, one writes text."""
+    found = {imported for path in files_of(place) for imported in imports(path) if imported.startswith(name)}
+    if importers is None:
+        assert len({path for path in files_of(place) if any(one.startswith(name) for one in imports(path))}) == 1
+    else:
+        assert {imported.removeprefix("rnn_tutorial.") for imported in found} <= importers
+
+
+def test_lesson_and_cli_are_imported_by_nobody():
+    """Nor is any of their files, from elsewhere in the package."""
+    for room in set(ROOMS) - {"cli", "lesson"}:
+        assert imports_of_room(room) & {"cli", "lesson"} == set()
+
+
+def imports_of_room(room):
+    return {room_of(name) for path in files_of(room) for name in imports(path)}
+
+
+@pytest.mark.parametrize("room", ["recording", "diagnosis", "board", "data"])
+def test_rooms_without_keras(room):
+    assert {name for path in files_of(room) for name in imports(path) if name.partition(".")[0] == "keras"} == set()
+
+
+def test_of_drawing_only_diagrams_need_keras():
+    assert imports_of("drawing", "keras", "rnn_tutorial._keras", "rnn_tutorial.inspection") == {"drawing/diagrams.py"}
+
+
+def test_only_a_backend_imports_a_backend():
+    assert {place.partition("/")[0] for place in imports_of("", "tensorflow", "jax", "torch")} == {"backend"}
+    assert imports_of("backend", "tensorflow") == {"backend/tensorflow.py"}
+
+
+def test_nobody_asks_which_backend_runs():
+    asked = r"(config|backend)\.backend\(\)|backend\.name\(\)"
+    found = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if re.search(asked, path.read_text())}
+    assert found <= {"backend/__init__.py", "cli/doctor.py"}
+
+
+def test_private_parts_of_keras_are_touched_in_one_place():
+    assert imports_of("", "keras.src") <= {"inspection/keras_internals.py"}
 
 
 def test_no_file_imports_pyplot():
     assert imports_of("", "matplotlib.pyplot", "pylab") == set()
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "diagnosis/__init__.py",
-        "recording/events.py",
-        "recording/records.py",
-        "drawing/figures.py",
-        "_console.py",
-        "lesson.py",
-        "_checks.py",
-        "cli/__init__.py",
-    ],
-)
-def test_files_without_keras_at_their_head(place):
-    head = ast.parse((PACKAGE / place).read_text()).body
-    names = {alias.name for node in head if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in head if isinstance(node, ast.ImportFrom)}
-    assert not {name for name in names if name.split(".")[0] in ("keras", "tensorflow")}
-
-
-def test_data_flows_one_way():
-    ours = "rnn_tutorial."
-    callbacks = f"{ours}callbacks"
-    # Bytes for TensorBoard need nothing of the package but its checks, its locks and its way to print.
-    inside = {name for name in imports(PACKAGE / "recording/events.py") if name.startswith(ours)}
-    assert inside == {f"{ours}_checks", f"{ours}recording.locks", f"{ours}_console"}
-    assert imports_of("recording", "keras") == set()
-    inside = {name for name in imports(PACKAGE / "diagnosis/__init__.py") if name.startswith(ours)}
-    assert inside == {f"{ours}recording.events", f"{ours}recording.records"}
-    assert imports_of("recording/records.py", "rnn_tutorial", "keras") == set()
-    assert imports_of("drawing/figures.py", "rnn_tutorial", "keras") == set()
-    for place in ("models.py", "data", "inspection", "backend"):
-        assert imports_of(place, callbacks, f"{ours}recording", f"{ours}drawing") == set()
-    assert imports_of("drawing", callbacks, f"{ours}recording") == set()
-    # The check sees an import that is there.
-    assert imports_of("drawing/diagrams.py", f"{ours}drawing.figures") == {"drawing/diagrams.py"}
 
 
 def test_version_is_that_of_the_project():
