@@ -118,7 +118,9 @@ def test_an_unknown_attribute_is_told_with_those_there_are():
 
 
 def test_only_backend_imports_a_backend():
-    assert imports_of("", "tensorflow", "jax", "torch", "numpy.distutils") == {"backend/__init__.py"}
+    assert imports_of("", "tensorflow", "jax", "torch", "numpy.distutils") == {
+        f"backend/{name}.py" for name in ("tensorflow", "jax", "jax_recomputing")
+    }
 
 
 def test_no_file_imports_pyplot():
