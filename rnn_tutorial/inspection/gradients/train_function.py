@@ -37,10 +37,10 @@ class TrainFunction:
         own = keras_internals.train_function(model)
         if isinstance(getattr(own, "__self__", None), cls):
             return own.__self__
-        if not isinstance(getattr(own, "_watched", None), cls):
+        if not isinstance(getattr(own, "rnn_tutorial_stand_in", None), cls):
             with contextlib.suppress(AttributeError):  # of what the user has put there
-                own._watched = cls(model, own)
-        return getattr(own, "_watched", None) or cls(model, own)
+                own.rnn_tutorial_stand_in = cls(model, own)
+        return getattr(own, "rnn_tutorial_stand_in", None) or cls(model, own)
 
     def is_that_of(self, model):
         """Whether it stands in for the model's present train function, or could."""
