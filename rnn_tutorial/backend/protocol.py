@@ -37,6 +37,7 @@ __all__ = [
     "outside_of_graphs",
     "place",
     "pull_back",
+    "random_state_kept",
     "recomputing",
     "rows",
     "scan",
@@ -60,6 +61,9 @@ def _is_missing(function: str, loss: str) -> NoReturn:
     Args:
         function: Its name.
         loss: What cannot be done without it.
+
+    Raises:
+        NotImplementedError: Always.
     """
     raise NotImplementedError(
         f"the backend {name()} has no function {function!r}, so {loss}; it belongs in rnn_tutorial/backend/{name()}.py"
@@ -194,13 +198,30 @@ def dataflow(
 def place() -> Any:
     """Where the running function is traced, something that can be compared with `==`.
 
-    What is computed in one place cannot be used in another one around it. Here, where nothing is traced, all is one.
+    What is computed in one place cannot be used in another one around it. Asked when a layer's loop is replaced and
+    again when it runs, and around each update of an optimizer. A backend that traces, also inside of its loops or of
+    `vmap`, must tell these places apart: arrays would get out of them otherwise. Here, where nothing is traced, all is
+    one place.
     """
     return None
 
 
 def outside_of_graphs() -> contextlib.AbstractContextManager[Any]:
-    """Context manager in which variables can be made and read even while a graph is being traced."""
+    """Context manager in which variables can be made and read even while a graph is being traced.
+
+    Entered where a first training step makes the variables for its gradients, and where the garbage collector finds
+    the end of a fit. A backend without graphs needs nothing of this.
+    """
+    return contextlib.nullcontext()
+
+
+def random_state_kept() -> contextlib.AbstractContextManager[Any]:
+    """Context manager after which the backend's own generators of random numbers are where they were.
+
+    Entered where a model is called as it is, outside of `compiled`. Keras' own seeds are kept by its `StatelessScope`.
+    Only a backend whose layers draw without a seed of Keras', as dropout does in PyTorch, needs this; without it
+    looking would change training.
+    """
     return contextlib.nullcontext()
 
 
@@ -208,12 +229,18 @@ def outside_of_graphs() -> contextlib.AbstractContextManager[Any]:
 
 
 def is_replicated(model: keras.Model) -> bool:
-    """Whether a model trains on several replicas or devices; its gradients are then not those of one step."""
+    """Whether a model trains on several replicas or devices; its gradients are then not those of one step.
+
+    Asked before gradients are looked at, which is then refused.
+    """
     return keras.distribution.distribution() is not None
 
 
 def rows(gradient: Any) -> Array:
-    """The numbers of a gradient as the optimizer gets it: of a sparse one those that it has, not in their places."""
+    """The numbers of a gradient as the optimizer gets it: of a sparse one those that it has, not in their places.
+
+    For a backend whose optimizers get sparse gradients, as those of an `Embedding`; called inside of the step.
+    """
     return gradient
 
 
@@ -266,6 +293,8 @@ def recomputing(step: Callable[..., Any]) -> Callable[..., Any]:
 def forgetting(graph: Any) -> contextlib.AbstractContextManager[None]:
     """Context manager in which an optimizer is called without its graph being kept for the life of the process.
 
+    For a backend that keeps such graphs; without it memory grows with each fit that is looked at.
+
     Args:
         graph: What `place` gives there; None where it is not known.
     """
@@ -275,7 +304,8 @@ def forgetting(graph: Any) -> contextlib.AbstractContextManager[None]:
 def can_assign(variables: Sequence[keras.Variable], gradients: Sequence[Any]) -> bool:
     """Whether variables of ours can be assigned to where an optimizer is just applying gradients.
 
-    In a stateless function that is so only where these variables are part of its state.
+    In a stateless function that is so only where these variables are part of its state. Where not, the update is not
+    looked at.
     """
     return True
 
@@ -283,13 +313,17 @@ def can_assign(variables: Sequence[keras.Variable], gradients: Sequence[Any]) ->
 def is_of_tracing(error: Exception) -> bool:
     """Whether a train function that raised an error was being traced, and has done nothing yet.
 
-    Where that cannot be told, no: a step must not be done twice.
+    If so, Keras' own train function does the step. Where that cannot be told, no: a step must not be done twice.
     """
     return False
 
 
 def untraced_methods(model: keras.Model) -> dict[str, Callable[..., Any]]:
-    """{name: method} of the methods of a model that its author has compiled, as new ones that were not traced yet."""
+    """{name: method} of the methods of a model that its author has compiled, as new ones that were not traced yet.
+
+    They stand in for the old ones while a train function is traced: what was traced before has none of our functions in
+    it, and its gradients would not be seen.
+    """
     return {}
 
 
@@ -342,4 +376,7 @@ def is_taken_over(arrays: Iterable[Array]) -> bool:
 
 
 def sync(model: keras.Model) -> None:
-    """Hand a model its variables' values back, which a stateless `fit` keeps to itself between two batches."""
+    """Hand a model its variables' values back, which a stateless `fit` keeps to itself between two batches.
+
+    Called before gradients are read. A train function that changes variables in place needs nothing of this.
+    """
