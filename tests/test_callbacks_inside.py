@@ -33,7 +33,8 @@ from rnn_tutorial.callbacks import (
 )
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import recurrent
-from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.inspection.gradients import recorder
+from rnn_tutorial.inspection.gradients.tap import GradientTap
 from rnn_tutorial.recording import schema
 
 ON_TENSORFLOW = keras.config.backend() == "tensorflow"
@@ -198,7 +199,7 @@ class Bare:
         """Whether a watched model is equal to the last bit, and nothing of a tap is left in it."""
         assert self.snapshot == snapshot(model)
         assert self.attributes == attributes(model)
-        assert not isinstance(getattr(model.train_function, "__self__", None), taps.Tap)
+        assert not isinstance(getattr(model.train_function, "__self__", None), GradientTap)
         return True
 
 
@@ -606,7 +607,7 @@ def line(**compiled):
 @pytest.mark.parametrize("at_once", [1, 97], ids=["one by one", "steps_per_execution"])
 def test_the_norm_of_every_batch_is_there(tmp_path, read_values, our_event_file, at_once):
     # More batches than the buffer holds, in epochs more than it is emptied.
-    count = taps.CAPACITY + 100
+    count = recorder.CAPACITY + 100
     x = _RANDOM.normal(size=(count, 1, 1)).astype("float32")
     y = _RANDOM.normal(size=(count, 1)).astype("float32")
     model = line(steps_per_execution=at_once)
@@ -1035,8 +1036,8 @@ def test_layers_that_cannot_be_followed(tmp_path, recorded_warnings, read_values
 @pytest.mark.parametrize(
     ("place", "function", "said"),
     [
-        (taps.Tap, "open", "GradientHistograms stops looking"),
-        (taps.Tap, "read", "GradientHistograms stops looking"),
+        (GradientTap, "open", "GradientHistograms stops looking"),
+        (GradientTap, "read", "GradientHistograms stops looking"),
         (recurrent, "spectral_radius", "WeightHeatmaps leaves out spectral radii"),
         (recurrent, "look", "gradient through time, states and gates are left out"),
         (figures, "gradient_flow", "GradientFlow leaves out pictures"),

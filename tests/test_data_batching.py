@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from rnn_tutorial import backend, data
+from rnn_tutorial import data
+from rnn_tutorial.backend import protocol
 
 ROWS = 11
 X = np.arange(3 * ROWS, dtype="float32").reshape(ROWS, 3)
@@ -17,7 +18,7 @@ def tensorflow_stream(batch_size, seed, x=X, y=Y):
 
 
 def numpy_stream(batch_size, seed, x=X, y=Y):
-    return backend._numpy_batches((x, y), batch_size, seed)
+    return protocol.endless_batches((x, y), batch_size, seed)
 
 
 STREAMS = pytest.mark.parametrize("stream", [tensorflow_stream, numpy_stream])
@@ -159,7 +160,7 @@ def test_fit_trains_and_validates_on_every_row():
 
 def test_weights_go_with_their_rows():
     weights = Y + 0.5
-    streams = [data.batches(X, Y, 4, sample_weight=weights)["x"], backend._numpy_batches((X, Y, weights), 4, 0)]
+    streams = [data.batches(X, Y, 4, sample_weight=weights)["x"], protocol.endless_batches((X, Y, weights), 4, 0)]
     for stream in streams:
         for _, y, weight in itertools.islice(stream, 6):
             np.testing.assert_array_equal(weight, np.asarray(y) + 0.5)

@@ -5,7 +5,7 @@ from keras import layers
 from rnn_tutorial import models
 from rnn_tutorial.callbacks import WeightHeatmaps
 from rnn_tutorial.inspection import naming, recurrent
-from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.inspection.gradients import layer_choice
 
 
 def names(model):
@@ -366,15 +366,15 @@ def test_one_cell_used_twice_in_a_stack():
 )
 def test_layers_are_chosen_with_all_below_them(chosen, expected):
     model = stack(Decoder(), Decoder(name="second"))
-    taps.check_layers(chosen, model)
-    taken = {name.rpartition("/")[0] for name in naming.weights(model) if taps.chooses(chosen, name)}
+    layer_choice.check_layers(chosen, model)
+    taken = {name.rpartition("/")[0] for name in naming.weights(model) if layer_choice.chooses(chosen, name)}
     assert taken == {f"second/{way}".rstrip("/") for way in expected}
 
 
 def test_a_layer_that_is_not_below_another_is_told():
     message = r"layers must name layers of the model, .*second, second/dense, .*; received 'second/lstm'"
     with pytest.raises(ValueError, match=message):
-        taps.check_layers("second/lstm", stack(Decoder(name="second")))
+        layer_choice.check_layers("second/lstm", stack(Decoder(name="second")))
 
 
 def test_weights_are_drawn_by_the_layer_that_holds_them(tmp_path, read_values, our_event_file):

@@ -12,7 +12,8 @@ import pytest
 from keras import layers, ops, optimizers
 
 from rnn_tutorial import inspection
-from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.inspection.gradients import recorder
+from rnn_tutorial.inspection.gradients.tap import GradientTap
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
 RNG = np.random.default_rng(0)
@@ -69,7 +70,7 @@ class Watch(keras.callbacks.Callback):
         self.options, self.readings = options, []
 
     def on_train_begin(self, logs=None):
-        self.tap = taps.Tap(self.model, callbacks=sys._getframe(1).f_locals["self"], **self.options)
+        self.tap = GradientTap(self.model, callbacks=sys._getframe(1).f_locals["self"], **self.options)
         self.tap.open()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -593,7 +594,7 @@ def test_two_taps_see_the_same():
 
 
 def test_more_batches_than_the_buffer_holds(monkeypatch):
-    monkeypatch.setattr(taps, "CAPACITY", 4)
+    monkeypatch.setattr(recorder, "CAPACITY", 4)
     model, x, y, loss = plain()
     model.compile("adam", loss)
     watch = Watch(per_batch=True)
@@ -631,7 +632,7 @@ def test_several_replicas_are_told(run_python):
             import keras, numpy as np, tensorflow as tf
             cpu = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-            from rnn_tutorial.inspection.gradients import taps
+            from rnn_tutorial import inspection
             with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
                 model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
                 model.compile("sgd", "mse")

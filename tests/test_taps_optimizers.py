@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from keras import layers, optimizers
 
-from rnn_tutorial import inspection
+from rnn_tutorial import backend, inspection
 from rnn_tutorial.callbacks import GradientHistograms
-from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.inspection.gradients import update
+from rnn_tutorial.inspection.gradients.optimizers import Wrapped
+from rnn_tutorial.inspection.gradients.recorder import Recorder
+from rnn_tutorial.inspection.gradients.train_function import TrainFunction
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 5)).astype("float32")
@@ -251,20 +254,20 @@ def fail(*_, **__):
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        (taps._TrainFunction, "_untraced"),
-        (taps._Recorder, "make_room"),
-        (taps._Recorder, "build"),
-        (taps._Recorder, "fill"),
-        (taps._Recorder, "take"),
-        (taps._Installed, "_wrap"),
-        (taps._Installed, "__enter__"),
-        (taps._Installed, "_looking_at"),
-        (taps._TrainFunction, "of"),
-        (taps._TrainFunction, "look_once"),
-        (taps, "_before"),
-        (taps, "_record"),
-        (taps.backend, "place"),
-        (taps.backend, "apart"),
+        (TrainFunction, "_untraced"),
+        (Recorder, "make_room"),
+        (Recorder, "build"),
+        (Recorder, "fill"),
+        (Recorder, "take"),
+        (Wrapped, "_wrap"),
+        (Wrapped, "__enter__"),
+        (Wrapped, "_looking_at"),
+        (TrainFunction, "of"),
+        (TrainFunction, "look_once"),
+        (update, "before"),
+        (update, "_record"),
+        (backend, "place"),
+        (backend, "apart"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -6,7 +6,10 @@ from typing import Any
 
 from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.observer import Observer
-from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.inspection.gradients.layer_choice import check_layers, chooses
+from rnn_tutorial.inspection.gradients.reading import GLOBAL
+from rnn_tutorial.inspection.gradients.recorder import CAPACITY
+from rnn_tutorial.inspection.gradients.tap import GradientTap
 
 
 class GradientHistograms(Observer):
@@ -44,7 +47,7 @@ class GradientHistograms(Observer):
 
     def __init__(self, log_dir, every=1, layers=None, per_batch=False):
         super().__init__(log_dir, every)
-        taps.check_layers(layers)
+        check_layers(layers)
         self.layers = layers
         self.per_batch = _checks.flag("per_batch", per_batch)
         if self.per_batch:
@@ -54,31 +57,31 @@ class GradientHistograms(Observer):
 
     def check(self, model):
         """See that the layers are there."""
-        taps.check_layers(self.layers, model)
+        check_layers(self.layers, model)
 
     def begin(self):
         """Open the tap."""
         self._is_blind = False
         self._warned = self.kept("warned", set)
-        self._batches = self.run.steps.get(f"gradient_norm_batch/{taps.GLOBAL}", -1) + 1
+        self._batches = self.run.steps.get(f"gradient_norm_batch/{GLOBAL}", -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}
         layers = self.layers if self.model.built else self._takes
-        self._tap = taps.Tap(self.model, layers, self.per_batch, callbacks=self.callback_list())
+        self._tap = GradientTap(self.model, layers, self.per_batch, callbacks=self.callback_list())
         self._tap.open()
 
     def _takes(self, layer):
         """Whether `layers` takes in a layer; asked inside the first training step, where nothing may fail."""
         with contextlib.suppress(Exception):
-            return taps.chooses(self.layers, f"{layer}/")
+            return chooses(self.layers, f"{layer}/")
         return False
 
     def _count_batch(self, batch, logs=None):
         if not self._looking:
             return
         self._undrained += self.model.steps_per_execution
-        if self._undrained + self.model.steps_per_execution > taps.CAPACITY:
+        if self._undrained + self.model.steps_per_execution > CAPACITY:
             self._safely(self._tap.drain)
             self._undrained = 0
 
@@ -93,10 +96,10 @@ class GradientHistograms(Observer):
                 "GradientHistograms sees no gradients: no Keras optimizer that is an attribute of the model, or of one "
                 "of its layers, has updated the weights through its `apply`"
             )
-        nonfinite = self._reading.nonfinite.get(taps.GLOBAL, 0)
+        nonfinite = self._reading.nonfinite.get(GLOBAL, 0)
         if nonfinite and not self._warned:
             self._warned.add(epoch)
-            names = [name for name, count in self._reading.nonfinite.items() if count and name != taps.GLOBAL]
+            names = [name for name, count in self._reading.nonfinite.items() if count and name != GLOBAL]
             _console.warn(
                 f"{nonfinite} of {self._reading.batches} batches of epoch {epoch} had a gradient with NaN or infinity, "
                 f"in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
@@ -108,7 +111,7 @@ class GradientHistograms(Observer):
             if self._is_chosen(name):
                 for number, norm in enumerate(norms, self._batches):
                     self.run.scalar(f"gradient_norm_batch/{name}", norm, number)
-        self._batches += len(batch_norms.get(taps.GLOBAL, ()))
+        self._batches += len(batch_norms.get(GLOBAL, ()))
 
     def look(self, epoch, logs):
         """Write what was read."""
@@ -138,7 +141,7 @@ class GradientHistograms(Observer):
 
     def _is_chosen(self, name):
         if name not in self._chosen:
-            self._chosen[name] = name == taps.GLOBAL or taps.chooses(self.layers, name)
+            self._chosen[name] = name == GLOBAL or chooses(self.layers, name)
         return self._chosen[name]
 
     def close(self):
