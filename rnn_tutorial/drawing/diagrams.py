@@ -17,7 +17,7 @@ import keras
 
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, structure
-from rnn_tutorial.inspection.recurrent import has_cell_state
+from rnn_tutorial.inspection.recurrent import has_cell_state, hidden_size
 
 # A longer sequence is drawn as its first two steps, dots, and its last one.
 _STEPS_DRAWN = 5
@@ -400,8 +400,7 @@ def _has_cell_state(layer):
 
 def _units(layer):
     inner = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-    size = inner.cell.state_size
-    return size if isinstance(size, int) else size[0]
+    return hidden_size(inner.cell)
 
 
 def _columns(timesteps):

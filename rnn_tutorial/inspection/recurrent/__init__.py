@@ -1,6 +1,6 @@
 """What a recurrent layer did with a batch: states, gates, and the gradient through time."""
 
-from rnn_tutorial.inspection.recurrent.cells import gate_names, has_cell_state, register_cell, split_gates
+from rnn_tutorial.inspection.recurrent.cells import gate_names, has_cell_state, hidden_size, register_cell, split_gates
 from rnn_tutorial.inspection.recurrent.checking import check_batch, check_probe
 from rnn_tutorial.inspection.recurrent.finding import cell_of, layers
 from rnn_tutorial.inspection.recurrent.results import Flow, Look, Trace
@@ -19,6 +19,7 @@ __all__ = [
     "gate_names",
     "gradient_flow",
     "has_cell_state",
+    "hidden_size",
     "layers",
     "look",
     "register_cell",

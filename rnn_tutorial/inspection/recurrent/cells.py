@@ -1,9 +1,10 @@
-"""What is known of a recurrent cell: its states, its gates, its matrix. Keras' own are declared here, a user's by him.
+"""What a class of recurrent cells declares: its states, its gates, its matrix. Keras' own stand at the end.
 
-What is found of any cell, declared or not, needs no word of it: its states, and the gradient through time.
+The hidden state and the gradient through time need no declaration.
 """
 
 import dataclasses
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -156,30 +157,47 @@ def has_cell_state(cell: Any) -> bool:
     return "cell" in state_names(cell)
 
 
+def hidden_size(cell: Any) -> Any:
+    """How many units the hidden state of a cell has."""
+    names, sizes = state_names(cell), cell.state_size
+    return sizes if isinstance(sizes, int) else sizes[names.index("hidden") if names else 0]
+
+
 def hidden_state(cell: Any, count: int, outputs: Sequence[int]) -> int:
-    """Number of the state that counts as hidden: the declared one, or the first that the cell hands on.
+    """Number of the state that counts as hidden: one that the cell hands on, the declared one where it can be.
 
     Args:
         cell: The cell.
         count: The number of its states.
         outputs: Numbers of those that it hands on as its output.
+    """
+    declared = declaration(cell)
+    hidden = 0 if declared is None else declared.states.index("hidden")
+    allowed = outputs or range(count)
+    return hidden if hidden in allowed else allowed[0]
+
+
+def check_states(cell: Any, count: int, hidden: int) -> None:
+    """Check the declared states against what the cell did.
+
+    Args:
+        cell: The cell.
+        count: The number of its states.
+        hidden: As found by `hidden_state`.
 
     Raises:
-        ValueError: Other states were declared.
+        ValueError: It has more states or fewer, or hands on another one.
     """
     declared = declaration(cell)
     if declared is None:
-        return outputs[0] if outputs else 0
-    about = f"received {declared.states} for {type(cell).__name__}"
+        return
+    about = f"received {declared.states} for {type(cell).__name__}; see register_cell"
     if len(declared.states) != count:
-        raise ValueError(f"states must have a name for each of the cell's {count} states, {about}; see register_cell")
-    hidden = declared.states.index("hidden")
-    if outputs and hidden not in outputs:
+        raise ValueError(f"states must have a name for each of the cell's {count} states, {about}")
+    if declared.states.index("hidden") != hidden:
         raise ValueError(
-            f'states must have "hidden" at {outputs[0]}, counted from 0, because that state is what the cell hands on '
-            f"as its output, {about}; see register_cell"
+            f'states must have "hidden" at {hidden}, counted from 0, which the cell hands on as its output, {about}'
         )
-    return hidden
 
 
 def steps_cell(layer: Any) -> bool:
@@ -243,7 +261,7 @@ def compute_gates(cell: Any, x: Any, states: list[Any]) -> dict[str, tuple[Any, 
     _check(is_whole, what, f"a dict with the keys {list(declared.gates)}", received)
     pairs = list(found.values())
     _check(all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs), what, "{gate: a pair}", received)
-    shapes = [tuple(part.shape) for pair in pairs for part in pair]
+    shapes = [tuple(getattr(part, "shape", ())) for pair in pairs for part in pair]
     allowed = "{gate: (before, after)} with the shape (batch, units), all of the same"
     _check(len(shapes[0]) == 2 and len({shape[1:] for shape in shapes}) == 1, what, allowed, shapes)
     return {gate: tuple(_over_time(part, x) for part in found[gate]) for gate in declared.gates}
@@ -268,8 +286,8 @@ def hidden_from_cell(cell: Any, x: Any, states: list[Any]) -> Callable[[Any], An
     def function(c):
         h = _at_every_step(declared.hidden_from_cell, cell, x, states, _rows(c))
         what = f"What hidden_from_cell of {type(cell).__name__} returns"
-        shape = getattr(h, "shape", None)
-        _check(shape is not None and shape[1:] == (width,), what, f"hidden states (batch, {width})", shape)
+        shape = tuple(getattr(h, "shape", ()))
+        _check(shape[1:] == (width,), what, f"hidden states (batch, {width})", shape)
         return _over_time(h, x)
 
     return function
@@ -311,7 +329,7 @@ def ranges(cell: Any) -> dict[str, tuple[float, float]]:
 def _is_range(value):
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         return False
-    return all(isinstance(end, (int, float)) for end in value) and value[0] + 2 * MARGIN <= value[1]
+    return all(isinstance(end, numbers.Real) for end in value) and value[0] + 2 * MARGIN <= value[1]
 
 
 def transition(cell: Any) -> np.ndarray | None:

@@ -1,9 +1,11 @@
 """Run a model with its loops replaced, compiled, and the compiled functions kept with it."""
 
+import dataclasses
 import inspect
 import time
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,6 +23,19 @@ _compiled: Any = weakref.WeakKeyDictionary()
 _KEPT = 16
 
 
+@dataclasses.dataclass
+class _Entry:
+    """A compiled function, with what it was compiled for."""
+
+    key: str
+    parts: list[Callable[[], Any]]
+    function: Callable[..., Any]
+
+    def fits(self, key, parts):
+        """Whether it was compiled for the same."""
+        return self.key == key and [held() for held in self.parts] == parts
+
+
 def run(model, kind, batch, gradient, loss=None, preactivation=False):
     """Run the compiled function for these shapes, compiling it first where that is still to be done.
 
@@ -33,15 +48,18 @@ def run(model, kind, batch, gradient, loss=None, preactivation=False):
     structure = tree.map_structure(lambda one: one is None, (loss, compiled_loss))
     key = repr((kind, gradient, preactivation, shapes, structure))
     kept = _compiled.setdefault(model, [])
-    found = [entry for entry in kept if entry[0] == key and [held() for held in entry[1]] == parts]
     began = time.monotonic()
-    new = [] if found else [(key, [_held(one) for one in parts], _compile(model, kind, gradient, loss, preactivation))]
-    (entry,) = found or new
-    value, records, problems = entry[2](*batch)
+    entry = next((one for one in kept if one.fits(key, parts)), None)
+    is_new = entry is None
+    if entry is None:
+        function = _compile(model, kind, gradient, loss, preactivation)
+        entry = _Entry(key, [_held(part) for part in parts], function)
+    value, records, problems = entry.function(*batch)
     kept[:] = [*(other for other in kept if other is not entry), entry][-_KEPT:]
-    if new and time.monotonic() - began > _LONG:
+    seconds = time.monotonic() - began
+    if is_new and seconds > _LONG:
         _console.tell(
-            f"recurrent: the first look at {model.name} took {time.monotonic() - began:.0f} s, compiling included; "
+            f"recurrent: the first look at {model.name} took {seconds:.0f} s, compiling included; "
             "the next ones are faster."
         )
     for problem in problems:

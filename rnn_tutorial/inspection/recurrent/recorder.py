@@ -30,7 +30,7 @@ class Recorder:
         self._is_stepping = False
 
     def reroute(self):
-        """Replace the loops, until `_left_as_it_was` puts the old ones back."""
+        """Replace the loops, until `untouched.left_as_it_was` puts the old ones back."""
         for name, layer in self.loops.items():
             if isinstance(layer, keras.layers.RNN):
                 keras_internals.replace_loop(layer, self._loop(name, layer))

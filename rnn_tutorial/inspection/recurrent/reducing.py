@@ -21,6 +21,7 @@ def reduce(use: sequences.Use, gradients: dict[str, Any], kind: str, preactivati
             states and gates of the first sample.
         preactivation: True keeps of the gates what goes into their activations.
     """
+    cells.check_states(use.cell, len(use.arrays["after"]), use.hidden)
     mask = use.arrays["mask"]
     record: dict[str, Any] = {"states": {}, "gates": {}, "saturation": {}, "flow": None, "mask": mask}
     missing = None if mask is None else ~mask[..., None]  # (time, batch, 1)
@@ -53,7 +54,8 @@ def _flow(use, gradients):
         hidden = None if use.arrays["inputs"] is None else cells.hidden_from_cell(use.cell, **use.read())
         if hidden is not None:
             c = use.arrays["after"][use.states()["cell"]]
-            parts["cell"] = beside + backend.pull_back(hidden, c, parts["hidden"])
+            by_hidden = backend.pull_back(hidden, c, parts["hidden"])  # None where h_t is not made of c_t
+            parts["cell"] = beside if by_hidden is None else beside + by_hidden
     return {**parts, "immediate": gradients["immediate"]}
 
 

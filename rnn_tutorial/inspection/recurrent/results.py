@@ -11,12 +11,12 @@ class Trace:
 
     Attributes:
         hidden: States h_t after each step (batch, time, units).
-        cell: Cell states c_t (batch, time, units) of an LSTM; None without.
+        cell: Cell states c_t (batch, time, units) of an LSTM, or of a cell that declares them; None without.
         gates: {name: (batch, time, units)}: "input", "forget", "candidate", "output" of an LSTM; "update", "reset",
-            "candidate" of a GRU; empty otherwise.
+            "candidate" of a GRU; those of a cell that was declared by `register_cell`; empty otherwise.
         saturation: {name: share}: of the gates' values those below 0.05 or above 0.95, of the candidate's, or a simple
-            cell's hidden state, those beyond +-0.95. Masked steps and values that are NaN do not count; NaN where
-            nothing is left.
+            cell's hidden state, those beyond +-0.95; what is declared of other cells. Masked steps and values that are
+            NaN do not count; NaN where nothing is left.
     """
 
     hidden: np.ndarray
@@ -34,8 +34,8 @@ class Flow:
 
     Attributes:
         hidden: The total dL/dh_t.
-        cell: The total dL/dc_t of an LSTM, by way of h_t and of c_{t+1}; None without, and for one whose `call` is not
-            Keras'.
+        cell: The total dL/dc_t of an LSTM, or of a cell that declares it, by way of h_t and of c_{t+1}; None without,
+            and for one whose `call` is not Keras'.
         immediate: The part of dL/dh_t that arrives at step t itself, from the layers above, and not through later steps
             (Pascanu, Mikolov and Bengio 2013). Where a loop of the
             model's author changes a state between two calls of the layer, what comes back by this change counts, too.
