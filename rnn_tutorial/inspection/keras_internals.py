@@ -39,12 +39,12 @@ def compiled_loss(model: Any) -> Any:
     return getattr(model, "_compile_loss", None)
 
 
-def loop_of(kind: type) -> Any:
-    """The method by which a class of recurrent layers steps its cell through time.
+def loop_of(layer: Any) -> Any:
+    """The method by which a recurrent layer, or a class of them, steps its cell through time.
 
     Keras 3.12 to 3.15: `RNN.inner_loop(sequences, initial_state, mask, training)` gives (last output, outputs, states).
     """
-    return kind.inner_loop  # type: ignore[attr-defined]
+    return layer.inner_loop
 
 
 def replace_loop(layer: Any, loop: Any) -> None:

@@ -1,6 +1,7 @@
 """What stands in for the loop over time of each recurrent layer, and records what its cells do."""
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 from typing import Any
@@ -57,7 +58,7 @@ class Recorder:
 
     def _loop(self, name, layer):
         """What stands in for the loop of a layer."""
-        own, place = layer.inner_loop, backend.place()
+        own, place = keras_internals.loop_of(layer), backend.place()
 
         def loop(sequences, initial_state, mask, training=False):
             if not cells.steps_cell(layer):
@@ -136,34 +137,20 @@ class Recorder:
         Returns:
             The last output (batch, units), all of them (time, batch, units), and a list of the last states.
         """
-        stacked, structures = zip(*finding.flat_cells(finding.cell_of(layer), initial_state), strict=True)
         steps, batch = ops.shape(x)[:2]  # Numbers where they are known, otherwise tensors.
-        states = [state.value if isinstance(state, keras.Variable) else state for state in tree.flatten(initial_state)]
-        taken = states
-        for end in self._ends:
-            if end.name == name and all(id(state) in end.unperturbed for state in taken):
-                # This way to the loss is through later steps.
-                states = [end.unperturbed[id(state)] for state in taken]
-                self._ends = [other for other in self._ends if other is not end]
-                break
-        number = sum(earlier.name == name for earlier in self.calls)
-        uses = [sequences.Use(cell, (name, number, part)) for part, cell in finding.cells_of(layer)]
-        counts = [len(tree.flatten(structure)) for structure in structures]
-        firsts = [sum(counts[:number]) for number in range(len(stacked))]
-        sizes = [
-            getattr(cell, "output_size", None) or states[first].shape[-1]
-            for cell, first in zip(stacked, firsts, strict=True)
-        ]
-        perturbations = {}
-        for use, first, count, size in zip(uses, firsts, counts, sizes, strict=True):
-            widths = {str(number): states[first + number].shape[-1] for number in range(count)}
-            for kind, width in {**widths, "immediate": size}.items():
-                shape, dtype = (steps, batch, width), states[first].dtype
-                perturbations[(*use.key, kind)] = self.perturb((*use.key, kind), shape, dtype)
+        taken = [state.value if isinstance(state, keras.Variable) else state for state in tree.flatten(initial_state)]
+        states = self._without_perturbations(name, taken)
+        parts = self._parts(name, layer, initial_state, states)
+        perturbations = {
+            (*part.use.key, kind): self.perturb((*part.use.key, kind), (steps, batch, width), part.of(states)[0].dtype)
+            for part in parts
+            for kind, width in part.widths(states).items()
+        }
         perturbed = all(array is not None for array in perturbations.values())
 
-        begin = states[firsts[-1]]
-        begin = begin if begin.shape[-1] == sizes[-1] else ops.zeros((batch, sizes[-1]), dtype=begin.dtype)
+        begin = parts[-1].of(states)[0]
+        size = parts[-1].output_size
+        begin = begin if begin.shape[-1] == size else ops.zeros((batch, size), dtype=begin.dtype)
         zero, last = (False, begin) if mask is None else backend.masked_output(layer, begin)
         read: dict[Any, Any] = {
             "x": x,
@@ -176,17 +163,8 @@ class Recorder:
             *states, last = carry
             at = dict(zip(read, slices, strict=True))
             new, given = [], at["x"]
-            for use, structure, first in zip(uses, structures, firsts, strict=True):
-                before = tree.pack_sequence_as(structure, states[first : first + len(tree.flatten(structure))])
-                with self._stepping():
-                    given, after = _call(use.cell, given, before) if call is None else call(given, before)
-                after = tree.flatten(after)
-                handed_on = [number for number, state in enumerate(after) if state is given]
-                use.has_flow = bool(handed_on)
-                use.hidden = cells.hidden_state(use.cell, len(after), handed_on)
-                if perturbed:
-                    after = [state + at[(*use.key, str(number))] for number, state in enumerate(after)]
-                    given = (after[use.hidden] if handed_on else given) + at[(*use.key, "immediate")]
+            for part in parts:
+                given, after = self._step_part(part, given, states, at if perturbed else None, call)
                 new += after
             if mask is not None:
                 kept = at["mask"][:, None]
@@ -195,25 +173,121 @@ class Recorder:
             return *new, given
 
         (*final, last), (*after, given) = backend.scan(step, (*states, last), list(read.values()), steps)
-        inputs, returned = x, list(final)
-        for use, first, count in zip(uses, firsts, counts, strict=True):
-            mine = after[first : first + count]
-            begins = [state[None] for state in states[first : first + count]]
-            before = [ops.concatenate([begin, all_but[:-1]]) for begin, all_but in zip(begins, mine, strict=True)]
-            use.arrays = {"inputs": inputs, "before": before, "after": mine, "mask": mask}
-            inputs = mine[use.hidden] if use.has_flow else None
-            if call is not None or getattr(layer, "return_state", True):  # A cell always returns its state.
-                number = first + use.hidden
-                back = self.perturb((*use.key, "returned"), ops.shape(final[number]), final[number].dtype)
-                returned[number] = final[number] if back is None else final[number] + back
+        inputs = x
+        for part in parts:
+            inputs = part.record(inputs, mask, states, after)
+        # A cell always returns its state.
+        is_returned = call is not None or getattr(layer, "return_state", True)
+        returned = self._perturb_returned(parts, final) if is_returned else list(final)
         unperturbed = {id(state): own for state, own in zip(returned, final, strict=True)}
-        if mask is None and uses[-1].has_flow:
-            unperturbed[id(last)] = final[firsts[-1] + uses[-1].hidden]  # A program may take the output for the state.
-        self.calls.append(
-            sequences.Call(name, {use.key[2]: use for use in uses}, taken, [last, given, *returned], unperturbed)
-        )
+        if mask is None and parts[-1].use.has_flow:
+            unperturbed[id(last)] = final[parts[-1].hidden]  # A program may take the output for the state.
+        uses = {part.use.key[2]: part.use for part in parts}
+        self.calls.append(sequences.Call(name, uses, taken, [last, given, *returned], unperturbed))
         self._ends.append(self.calls[-1])
         return last, given, returned
+
+    def _without_perturbations(self, name, taken):
+        """The first states of a call; where an earlier one handed them on, as they were before what it added.
+
+        This way to the loss is through later steps.
+        """
+        for end in self._ends:
+            if end.name == name and all(id(state) in end.unperturbed for state in taken):
+                self._ends = [other for other in self._ends if other is not end]
+                return [end.unperturbed[id(state)] for state in taken]
+        return taken
+
+    def _parts(self, name, layer, initial_state, states):
+        """The cells of a layer, in order."""
+        number = sum(earlier.name == name for earlier in self.calls)
+        flat = finding.flat_cells(finding.cell_of(layer), initial_state)
+        parts, first = [], 0
+        for (part, cell), (_, structure) in zip(finding.cells_of(layer), flat, strict=True):
+            size = getattr(cell, "output_size", None) or states[first].shape[-1]
+            parts.append(_Part(sequences.Use(cell, (name, number, part)), structure, first, size))
+            first += parts[-1].count
+        return parts
+
+    def _step_part(self, part, x, states, perturbations, call):
+        """Step one cell.
+
+        Args:
+            part: The cell.
+            x: What it reads.
+            states: Those of all cells before the step.
+            perturbations: {(*key, kind): what is added}; None adds nothing.
+            call: As for `_step_through`.
+
+        Returns:
+            Its output, and a list of its states.
+        """
+        use = part.use
+        before = tree.pack_sequence_as(part.structure, part.of(states))
+        with self._stepping():
+            given, after = _call(use.cell, x, before) if call is None else call(x, before)
+        after = tree.flatten(after)
+        handed_on = [number for number, state in enumerate(after) if state is given]
+        use.has_flow = bool(handed_on)
+        use.hidden = cells.hidden_state(use.cell, len(after), handed_on)
+        if perturbations is not None:
+            after = [state + perturbations[(*use.key, str(number))] for number, state in enumerate(after)]
+            given = (after[use.hidden] if handed_on else given) + perturbations[(*use.key, "immediate")]
+        return given, after
+
+    def _perturb_returned(self, parts, final):
+        """The last states as they are handed on."""
+        returned = list(final)
+        for part in parts:
+            state = final[part.hidden]
+            back = self.perturb((*part.use.key, "returned"), ops.shape(state), state.dtype)
+            returned[part.hidden] = state if back is None else state + back
+        return returned
+
+
+@dataclasses.dataclass
+class _Part:
+    """One of the cells on top of each other.
+
+    Attributes:
+        use: What it does.
+        structure: Its states as Keras hands them over.
+        first: Number of the first of them among those of all cells.
+        output_size: How many units it hands on.
+    """
+
+    use: sequences.Use
+    structure: Any
+    first: int
+    output_size: int
+
+    @property
+    def count(self):
+        """The number of its states."""
+        return len(tree.flatten(self.structure))
+
+    @property
+    def hidden(self):
+        """Number of its hidden state among the states of all cells."""
+        return self.first + self.use.hidden
+
+    def of(self, states):
+        """Its own of the states of all cells."""
+        return states[self.first : self.first + self.count]
+
+    def widths(self, states):
+        """{kind of perturbation: units}."""
+        own = {str(number): state.shape[-1] for number, state in enumerate(self.of(states))}
+        return {**own, "immediate": self.output_size}
+
+    def record(self, inputs, mask, begin, after):
+        """Keep what it read and did at all steps; gives what the cell above it reads, None where that is not known."""
+        mine = self.of(after)
+        before = [
+            ops.concatenate([first[None], all_but[:-1]]) for first, all_but in zip(self.of(begin), mine, strict=True)
+        ]
+        self.use.arrays = {"inputs": inputs, "before": before, "after": mine, "mask": mask}
+        return mine[self.use.hidden] if self.use.has_flow else None
 
 
 def _call(cell, x, states):
