@@ -1,5 +1,7 @@
 """Whether a batch fits a model, before anything is computed."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import tree
@@ -8,7 +10,7 @@ from rnn_tutorial.inspection import keras_internals
 from rnn_tutorial.inspection.recurrent import finding
 
 
-def check_probe(model, x, y=None, sample_weight=None):
+def check_probe(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
     """Check a batch against a model with recurrent layers, before anything is computed.
 
     Returns:
@@ -23,7 +25,7 @@ def check_probe(model, x, y=None, sample_weight=None):
     return check_batch(model, x, y, sample_weight)
 
 
-def check_batch(model, x, y=None, sample_weight=None):
+def check_batch(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
     """Check a batch against a model of any kind.
 
     Returns:

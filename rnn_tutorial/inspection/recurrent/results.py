@@ -68,8 +68,8 @@ class Look:
     saturation: dict[str, float]
     mask: np.ndarray | None = None
 
-    def masked(self, time, sample=None):
+    def masked(self, time: int, sample: int | None = None) -> np.ndarray:
         """Whether each of `time` steps is masked, bool (time,): for one sample, or for all of them."""
         if self.mask is None:
             return np.zeros(time, bool)
-        return ~(self.mask.any(axis=1) if sample is None else self.mask[:, sample])
+        return np.logical_not(self.mask.any(axis=1) if sample is None else self.mask[:, sample])

@@ -12,6 +12,9 @@ perturbation, added only to what the layer hands on, is the part that arrives fr
 Nothing is changed by looking: states of stateful layers, seeds and metrics stay as they were, dropout is off.
 """
 
+from typing import Any
+
+import keras
 import numpy as np
 
 from rnn_tutorial import _checks
@@ -20,7 +23,7 @@ from rnn_tutorial.inspection.recurrent import checking, compiling
 from rnn_tutorial.inspection.recurrent.results import Flow, Look, Trace
 
 
-def trace(model, x, preactivation=False):
+def trace(model: keras.Model, x: Any, preactivation: bool = False) -> dict[str, Trace]:
     """Replay a batch and return what each recurrent layer did at every step.
 
     Example:
@@ -51,7 +54,9 @@ def trace(model, x, preactivation=False):
     return traces
 
 
-def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
+def gradient_flow(
+    model: keras.Model, x: Any, y: Any, loss: Any = None, raw: bool = False, sample_weight: Any = None
+) -> dict[str, Flow]:
     """Differentiate the loss of a batch with respect to the state at every step of every recurrent layer.
 
     Example:
@@ -87,7 +92,15 @@ def gradient_flow(model, x, y, loss=None, raw=False, sample_weight=None):
     return flows
 
 
-def look(model, x, y=None, sample_weight=None, flow=True, states=True, loss=None):
+def look(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    flow: bool = True,
+    states: bool = True,
+    loss: Any = None,
+) -> dict[str, Look]:
     """Flow and trace of a batch in one pass, reduced to what callbacks write.
 
     Args:

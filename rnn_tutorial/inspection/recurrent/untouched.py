@@ -2,6 +2,8 @@
 
 import contextlib
 import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -9,7 +11,7 @@ from keras import ops, tree
 from rnn_tutorial.inspection import keras_internals
 
 
-def answers(model, x):
+def answers(model: keras.Model, x: Any) -> Any:
     """What a model says, dropout and its like off, and nothing in it changed by the asking.
 
     Unlike `model.predict` this makes no function that stays with the model, and a stateful layer keeps its state.
@@ -25,7 +27,7 @@ def answers(model, x):
         return tree.map_structure(ops.convert_to_numpy, model(x, **without_dropout(model.call)))
 
 
-def without_dropout(call):
+def without_dropout(call: Callable[..., Any]) -> dict[str, bool]:
     """Arguments that switch off dropout and its like, where a function takes them."""
     parameters = inspect.signature(call).parameters
     takes = "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -33,7 +35,7 @@ def without_dropout(call):
 
 
 @contextlib.contextmanager
-def left_as_it_was(model):
+def left_as_it_was(model: keras.Model) -> Iterator[None]:
     """Keep what a call changes in Python's objects, besides variables; training is to find none of it.
 
     These are loops that were replaced, what layers add to the loss, masks for dropout, and metrics, which a compiled
