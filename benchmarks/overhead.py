@@ -26,8 +26,7 @@ _console.start_keras()
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, models
-from rnn_tutorial.inspection import recurrent
+from rnn_tutorial import callbacks, data, inspection, models
 
 WATCHED = "observe()"
 # The tape idiom is what forums recommend since Keras logs no gradients; it is written for TensorFlow only.
@@ -287,7 +286,7 @@ def probe_cost(rounds):
         times = []
         for _ in range(rounds + 1):
             began = time.perf_counter()
-            recurrent.gradient_flow(model, x, y)
+            inspection.gradient_flow(model, x, y)
             times.append(time.perf_counter() - began)
         name = f"{samples} x {steps} steps, {len(units)} LSTM({units[0]})"
         row = {

@@ -29,9 +29,8 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, models
+from rnn_tutorial import callbacks, data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 pictures = events.Run(settings.log_dir / "pictures")
@@ -161,13 +160,13 @@ for window in windows:
 #
 # ## The memory while it reads
 #
-# `recurrent.trace` gives the hidden state after each letter: (samples, time, units). We take one sample of the sentence, one
+# `inspection.trace` gives the hidden state after each letter: (samples, time, units). We take one sample of the sentence, one
 # column a letter. And we ask the output layer after *every* letter, though it was trained after the last one only:
 
 # %%
 longest = windows[-1]
 x, y_sentence = data.letters.pairs(SENTENCE, window=longest)
-hidden = recurrent.trace(readers[longest], x)["simple_rnn"].hidden  # (samples, time, units)
+hidden = inspection.trace(readers[longest], x)["simple_rnn"].hidden  # (samples, time, units)
 sample = SENTENCE.index("sea sh")
 read = [SENTENCE[(sample + step) % len(SENTENCE)].replace(" ", "␣") for step in range(longest)]
 asked = readers[longest].get_layer("output")(hidden[sample])  # (time, letters)
@@ -250,10 +249,10 @@ for name, every_step in (("last_step", False), ("every_step", True)):
     )
     target = y_every if every_step else y_sentence
     fit(model, x, target, name, probe=(x, target))
-    memory = recurrent.trace(model, x)["simple_rnn"].hidden  # (samples, time, units)
+    memory = inspection.trace(model, x)["simple_rnn"].hidden  # (samples, time, units)
     at_each = keras.ops.convert_to_numpy(model.get_layer("output")(memory)).argmax(axis=-1)  # (samples, time)
     by_loss[name] = (at_each == y_every).mean(axis=0)
-    flow = recurrent.gradient_flow(model, x, target)["simple_rnn"]
+    flow = inspection.gradient_flow(model, x, target)["simple_rnn"]
     print(f"{name:10} right after letter 1 .. {WINDOW}:", *(f"{share:.2f}" for share in by_loss[name]), end="; ")
     print("gradient from above at steps 1 .. 4:", *(f"{norm:.1e}" for norm in flow.immediate))
 limits = [best_possible(SENTENCE, length) for length in range(1, WINDOW + 1)]

@@ -27,9 +27,8 @@ settings = lesson.start("07_vanishing_gradients", epochs=EPOCHS, quick_epochs=8)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, models
+from rnn_tutorial import callbacks, data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 lengths = LENGTHS[-1:] if settings.quick else LENGTHS
@@ -70,8 +69,8 @@ probes = {timesteps: (x[:64], y[:64]) for timesteps, (x, y) in validation.items(
 #     dL/dh_{t-1} = dL/dh_t · J_tᵀ     with the Jacobian   J_t = dh_t/dh_{t-1} = W_hh · diag(1 - h_t²)
 #     dL/dh_1     = dL/dh_T · J_Tᵀ · J_{T-1}ᵀ · ... · J_2ᵀ
 #
-# For 100 steps that is a product of 99 matrices, all with the same `W_hh` in them. `recurrent.gradient_flow` gives `dL/dh_t` for
-# each step as Keras computes it, `recurrent.trace` the memories `h_t`. The product must give the same.
+# For 100 steps that is a product of 99 matrices, all with the same `W_hh` in them. `inspection.gradient_flow` gives `dL/dh_t` for
+# each step as Keras computes it, `inspection.trace` the memories `h_t`. The product must give the same.
 
 
 # %%
@@ -84,10 +83,10 @@ def build(cell):
 
 keras.utils.set_random_seed(settings.seed)
 model = build("simple_rnn")
-layer = recurrent.layers(model)["simple_rnn"]
+layer = inspection.layers(model)["simple_rnn"]
 x, y = probes[LONGEST]
-h = recurrent.trace(model, x)["simple_rnn"].hidden  # (batch, time, units)
-by_keras = recurrent.gradient_flow(model, x, y, raw=True)["simple_rnn"].hidden  # (batch, time, units)
+h = inspection.trace(model, x)["simple_rnn"].hidden  # (batch, time, units)
+by_keras = inspection.gradient_flow(model, x, y, raw=True)["simple_rnn"].hidden  # (batch, time, units)
 
 W_hh = keras.ops.convert_to_numpy(layer.cell.recurrent_kernel)  # (units, units)
 by_hand = np.zeros(by_keras.shape)
@@ -116,7 +115,7 @@ print(f"  largest relative difference {product_error:.0e}")
 # `above` the part that comes from above.
 
 # %%
-flow = recurrent.gradient_flow(model, x, y)["simple_rnn"]  # norms, (time,)
+flow = inspection.gradient_flow(model, x, y)["simple_rnn"]  # norms, (time,)
 steps_from_above = int(np.count_nonzero(flow.immediate))
 print(
     f"\nSteps that get something from above: {steps_from_above} of {LONGEST}; in total: {np.count_nonzero(flow.hidden)}"
@@ -159,10 +158,10 @@ print("\n         spectral  largest         at most    measured    steps where i
 print("    gain   radius  sing. value    per step    per step        is exactly 0")
 for gain in GAINS:
     layer.cell.recurrent_kernel.assign(gain * W_hh)
-    radii[gain] = recurrent.spectral_radius(layer)
+    radii[gain] = inspection.spectral_radius(layer)
     singular = np.linalg.svd(gain * W_hh, compute_uv=False).max()
-    slope = (1 - recurrent.trace(model, x)["simple_rnn"].hidden ** 2).max()
-    values = recurrent.gradient_flow(model, x, y)["simple_rnn"].hidden  # (time,)
+    slope = (1 - inspection.trace(model, x)["simple_rnn"].hidden ** 2).max()
+    values = inspection.gradient_flow(model, x, y)["simple_rnn"].hidden  # (time,)
     factors[gain] = factor_per_step(values)
     zeros[gain] = int((values == 0).sum())
     curves[f"radius {gain:g}"] = values
@@ -244,12 +243,12 @@ def train(name, timesteps, seed, watch=()):
     lesson.start_over(model, seed)
     if opened:
         model.set_weights(open_gates(model.get_weights(), cell, timesteps, seed))
-    before = recurrent.gradient_flow(model, *probes[timesteps])[cell]
+    before = inspection.gradient_flow(model, *probes[timesteps])[cell]
     x, y = data.tasks.first_item(samples=SAMPLES, timesteps=timesteps, seed=seed)
     model.fit(
         **data.batches(x, y, batch_size=BATCH_SIZE, seed=seed), epochs=settings.epochs, verbose=0, callbacks=list(watch)
     )
-    after = recurrent.gradient_flow(model, *probes[timesteps])[cell]
+    after = inspection.gradient_flow(model, *probes[timesteps])[cell]
     x, y = validation[timesteps]
     accuracy = model.evaluate(x, y, batch_size=len(x), verbose=0)[1]
     return before, after, accuracy

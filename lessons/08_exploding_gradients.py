@@ -31,7 +31,6 @@ import numpy as np
 
 from rnn_tutorial import callbacks, data, inspection
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 # %% [markdown]
@@ -89,14 +88,14 @@ class EachBatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.losses, self.radii = [], []
-        self.layer = recurrent.layers(self.model)["simple_rnn"]
+        self.layer = inspection.layers(self.model)["simple_rnn"]
 
     def on_train_batch_end(self, batch, logs):
         # What Keras hands on is the mean since the beginning of the epoch.
         before = self.mean * batch if batch else 0.0
         self.mean = logs["loss"]
         self.losses.append(self.mean * (batch + 1) - before)
-        self.radii.append(recurrent.spectral_radius(self.layer))
+        self.radii.append(inspection.spectral_radius(self.layer))
 
 
 def train(way, seed, log_dir=None, batches=None):

@@ -27,9 +27,8 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import data, models
+from rnn_tutorial import data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 # %% [markdown]
@@ -147,7 +146,7 @@ longest = lengths[-1]
 reaches = {}
 x, y = held_out[longest]
 for cell in CELLS:
-    flow = recurrent.gradient_flow(built[cell], x[:64], y[:64])[cell].hidden  # (time,), of the last run
+    flow = inspection.gradient_flow(built[cell], x[:64], y[:64])[cell].hidden  # (time,), of the last run
     reaches[cell] = float(flow[0] / flow[-1])
     print(f"{cell:12} {longest} steps: {reaches[cell]:.1e} of the gradient at the last step reaches the first")
 

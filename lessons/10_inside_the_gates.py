@@ -26,9 +26,8 @@ settings = lesson.start("10_inside_the_gates", epochs=EPOCHS, quick_epochs=6)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, models
+from rnn_tutorial import callbacks, data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 keras.utils.set_random_seed(settings.seed)
@@ -103,7 +102,7 @@ lstm = network("lstm")
 #
 # (`*` multiplies unit by unit. A forget gate of 1 forgets nothing; it would better be called a keep gate.)
 #
-# Keras hands out `h_t` only. `recurrent.trace` runs the layer again and writes down the rest. Is it the truth? The two last
+# Keras hands out `h_t` only. `inspection.trace` runs the layer again and writes down the rest. Is it the truth? The two last
 # lines must come out right with its numbers:
 
 
@@ -113,7 +112,7 @@ def before(states):
     return np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
 
 
-untrained = recurrent.trace(lstm, x_new)["lstm"]
+untrained = inspection.trace(lstm, x_new)["lstm"]
 i, f, candidate, o = (untrained.gates[gate] for gate in ("input", "forget", "candidate", "output"))
 c, h = untrained.cell, untrained.hidden
 print(f"\nc {c.shape} = (sequences, steps, units), and so is each gate")
@@ -188,7 +187,7 @@ probe = x_new[clear], y_new[clear]
 # For "The way back", below: long sequences without padding, marked at the same step.
 x_long, y_long, marked_long, _ = data.tasks.marked_item(1000, TIMESTEPS, settings.seed + 2, len(LETTERS), TIMESTEPS)
 long = x_long[marked_long == MARK], y_long[marked_long == MARK]
-flow_untrained = recurrent.gradient_flow(lstm, *long)["lstm"].cell  # (time,)
+flow_untrained = inspection.gradient_flow(lstm, *long)["lstm"].cell  # (time,)
 
 
 def train(model, name):
@@ -204,7 +203,7 @@ def train(model, name):
 
 lstm_accuracy = train(lstm, "lstm")
 print(f"\nThe LSTM names the marked letter in {lstm_accuracy:.1%} of {len(x_new)} new sequences (guessing: 25%)")
-trained = recurrent.trace(lstm, x_new)["lstm"]
+trained = inspection.trace(lstm, x_new)["lstm"]
 lstm_trained = around_the_mark(trained, keep="forget")
 show(lstm_untrained, lstm_trained)
 
@@ -248,7 +247,7 @@ for name, trace in (("untrained", untrained), ("trained", trained)):
 # step 10, and let dL/dc, the gradient with respect to the cell state, be 1 at step 25. How much of it gets how far back?
 
 # %%
-flow_trained = recurrent.gradient_flow(lstm, *long)["lstm"].cell
+flow_trained = inspection.gradient_flow(lstm, *long)["lstm"].cell
 steps_back = [25, 20, 15, MARK + 1, MARK, MARK - 1, 5, 0]
 print("\ndL/dc at step" + "".join(f"{number:8}" for number in steps_back))
 for name, flow in (("untrained", flow_untrained), ("trained", flow_trained)):
@@ -311,10 +310,10 @@ for steps, accuracy in accuracy_without_mask.items():
 
 # %%
 gru = network("gru")
-gru_untrained_trace = recurrent.trace(gru, x_new)["gru"]
+gru_untrained_trace = inspection.trace(gru, x_new)["gru"]
 gru_untrained = around_the_mark(gru_untrained_trace, keep="update")
 gru_accuracy = train(gru, "gru")
-gru_trace = recurrent.trace(gru, x_new)["gru"]
+gru_trace = inspection.trace(gru, x_new)["gru"]
 z, h = gru_trace.gates["update"], gru_trace.hidden
 gru_difference = np.nanmax(np.abs(h - (z * before(h) + (1 - z) * gru_trace.gates["candidate"])))
 assert gru_difference < 1e-5
@@ -362,7 +361,7 @@ def learn(forget_bias, seed):
     kernel, recurrent_kernel, bias, *output = compared.get_weights()
     bias[16:32] = forget_bias
     compared.set_weights([kernel, recurrent_kernel, bias, *output])
-    flow = recurrent.gradient_flow(compared, x_first[:100], y_first[:100])["lstm"].hidden  # (time,)
+    flow = inspection.gradient_flow(compared, x_first[:100], y_first[:100])["lstm"].hidden  # (time,)
     batches = data.batches(x_first, y_first, batch_size=BATCH_SIZE, seed=seed)
     history = compared.fit(**batches, epochs=EPOCHS_TO_COMPARE, verbose=0).history
     return history["accuracy"], flow[0] / flow[-1]

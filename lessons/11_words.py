@@ -47,8 +47,7 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, language, models
-from rnn_tutorial.inspection import recurrent
+from rnn_tutorial import callbacks, data, inspection, language, models
 
 keras.utils.set_random_seed(settings.seed)
 corpus = settings.corpus or ("python" if settings.quick else "brown")
@@ -310,12 +309,12 @@ for word in shown[:7]:
 #
 # ## Which words make it forget?
 #
-# The forget gate says how much of the memory is kept (lesson 10). `recurrent.trace` gives it for each word that is read. Means over all
+# The forget gate says how much of the memory is kept (lesson 10). `inspection.trace` gives it for each word that is read. Means over all
 # units, for words that occur often enough in a thousand windows of the held-out text:
 
 # %%
 read = x_held_out[:1000]
-forget = recurrent.trace(model, read)["lstm"].gates["forget"].mean(axis=2)[:, 1:]  # (batch, time - 1), without step 0
+forget = inspection.trace(model, read)["lstm"].gates["forget"].mean(axis=2)[:, 1:]  # (batch, time - 1), without step 0
 gate_of = {
     vocabulary.words[number]: float(forget[read[:, 1:] == number].mean())
     for number in range(2, len(vocabulary))
@@ -335,7 +334,7 @@ print("keep most:  " + ", ".join(f"{word} {gate_of[word]:.2f}" for word in order
 # one (lesson 07), and the time that it takes to read more words:
 
 # %%
-flow = recurrent.gradient_flow(model, x_held_out[:256], y_held_out[:256])["lstm"].hidden  # (time,)
+flow = inspection.gradient_flow(model, x_held_out[:256], y_held_out[:256])["lstm"].hidden  # (time,)
 reach = flow / flow[-1]
 print("\nwords back    " + "".join(f"{back:8}" for back in (0, 1, 2, 4, 9)))
 print("share of dL/dh" + "".join(f"{reach[-1 - back]:8.3f}" for back in (0, 1, 2, 4, 9)))

@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import models
+from rnn_tutorial import inspection, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -429,7 +429,7 @@ def blobs_of(blobs):
 @pytest.mark.parametrize("name", ["lstm", "gru", "simple", "bidirectional", "masked"])
 def test_states_and_gates_are_those_of_an_independent_look(observed, name):
     run = observed(name)
-    traces = recurrent.trace(run.model, probe(name)[0])
+    traces = inspection.trace(run.model, probe(name)[0])
     assert set(traces) == set(run.case.cells)
     # The last look of a run that looks at every second epoch is of an earlier model.
     is_last = run.epochs[-1] == max(run.after)
@@ -459,7 +459,7 @@ def test_the_flow_is_that_of_an_independent_look(observed, name):
     now = model.get_weights()
     model.set_weights(run.after[epoch])  # of the last look, which need not be the last epoch
     try:
-        flows = recurrent.gradient_flow(model, *probe(name))
+        flows = inspection.gradient_flow(model, *probe(name))
     finally:
         model.set_weights(now)
     for layer, flow in flows.items():
@@ -1216,7 +1216,7 @@ def test_two_probes_in_one_fit(tmp_path, recorded_warnings, read_values, our_eve
         found = read_values(our_event_file(tmp_path / folder))["rnn_tutorial"]["rnn/cell/grad_flow"]
         assert list(found) == epochs
         if 1 in found:
-            norms = recurrent.gradient_flow(model, X[rows], Y[rows])["cell"].hidden
+            norms = inspection.gradient_flow(model, X[rows], Y[rows])["cell"].hidden
             np.testing.assert_allclose(found[1], norms, rtol=1e-4)
 
 

@@ -25,7 +25,7 @@ def trained(optimizer="sgd", **options):
 def check_layers_inside():
     inner = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model = keras.Sequential([keras.Input((2,)), inner])
-    found = {id(layer) for layer in keras_internals.layers_inside(model)}
+    found = {id(layer) for layer in keras_internals.flatten_layers(model)}
     assert {id(model), id(inner), id(inner.layers[0])} <= found
 
 
@@ -210,7 +210,7 @@ def test_keras_is_as_it_was_seen(name):
 @pytest.mark.parametrize(
     ("owner", "attribute", "name"),
     [
-        (layers.Layer, "_flatten_layers", "layers_inside"),
+        (layers.Layer, "_flatten_layers", "flatten_layers"),
         (keras.Model, "make_train_function", "ensure_train_function"),
         (keras.Model, "make_train_function", "make_new_train_function"),
         (optimizers.Optimizer, "_track_variable", "tracked"),

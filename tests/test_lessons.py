@@ -15,9 +15,8 @@ import pytest
 import tab
 from tensorboard.backend.event_processing import event_accumulator
 
-from rnn_tutorial import diagnosis
+from rnn_tutorial import diagnosis, inspection
 from rnn_tutorial import lesson as shared
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -461,7 +460,7 @@ def test_07_and_10_in_the_rnn_tab(lesson, lesson_logs, serve, browser):
     page.browser.save_screenshot(str(SCREENSHOTS / "rnn_lesson_07.png"))
     # The gates of the first sequence of the probe.
     choose(("run", "10_inside_the_gates/lstm"), ("kind", "gates"))
-    trace = recurrent.trace(gates["lstm"], gates["probe"][0][:1])["lstm"].gates["forget"][0]  # (time, units)
+    trace = inspection.trace(gates["lstm"], gates["probe"][0][:1])["lstm"].gates["forget"][0]  # (time, units)
     tab.wait_for(lambda: [kind.text for kind in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
     time, units = trace.shape
     for step, unit in ((0, 0), (gates["MARK"], 3), (gates["MARK"] + 1, units - 1)):

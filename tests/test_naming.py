@@ -2,9 +2,9 @@ import keras
 import pytest
 from keras import layers
 
-from rnn_tutorial import models
+from rnn_tutorial import inspection, models
 from rnn_tutorial.callbacks import WeightHeatmaps
-from rnn_tutorial.inspection import naming, recurrent
+from rnn_tutorial.inspection import naming
 from rnn_tutorial.inspection.gradients import layer_choice
 
 
@@ -300,7 +300,7 @@ def test_recurrent_layers_are_called_as_their_weights_are():
         "rnn_1",
         "outside/outside/lstm",
     }
-    assert set(recurrent.layers(model)) == holders
+    assert set(inspection.layers(model)) == holders
 
 
 class Outside(layers.Wrapper):
@@ -318,7 +318,7 @@ def test_loops_of_blocks_side_by_side_are_told_apart_by_their_block():
             return self.blocks[1](self.blocks[0](x))
 
     model = stack(Blocks())
-    assert list(recurrent.layers(model)) == ["blocks/outside/lstm", "blocks/outside_1/lstm"]
+    assert list(inspection.layers(model)) == ["blocks/outside/lstm", "blocks/outside_1/lstm"]
     assert check_weights(model) == [
         f"blocks/{block}/lstm/{weight}" for block in ("outside", "outside_1") for weight in RECURRENT
     ]
@@ -351,7 +351,7 @@ def test_a_sublayer_of_two_layers_is_there_once():
 def test_one_cell_used_twice_in_a_stack():
     cell = layers.LSTMCell(3)
     model = stack(layers.RNN([cell, cell]))
-    assert list(recurrent.layers(model)) == ["rnn/lstm_cell", "rnn/lstm_cell_1"]
+    assert list(inspection.layers(model)) == ["rnn/lstm_cell", "rnn/lstm_cell_1"]
     assert check_weights(model) == [f"rnn/lstm_cell/{weight}" for weight in RECURRENT]
 
 

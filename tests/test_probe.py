@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from rnn_tutorial.callbacks import GradientFlow, observe
 from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.inspection.recurrent import reducing
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(8, 5, 3)).astype("float32")
@@ -355,7 +356,7 @@ def test_states_that_fail_leave_the_flow(tmp_path, recorded_warnings, tags, monk
     def broken(*_):
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(recurrent, "_saturation", broken)
+    monkeypatch.setattr(reducing, "_saturation", broken)
     model = own_step(keras.Model)
     model.compile("sgd", "mse")
     with recorded_warnings() as caught:

@@ -18,6 +18,7 @@ import pytest
 from keras import layers, ops
 
 from rnn_tutorial.inspection import recurrent
+from rnn_tutorial.inspection.recurrent import compiling
 
 BATCH, STEPS, FEATURES = 3, 5, 2
 L2 = float(np.float32(0.01))  # Keras' default, as it rounds it
@@ -1081,7 +1082,7 @@ def test_a_model_that_grows():
 
 
 def test_losses_made_anew_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(recurrent, "_KEPT", 3)
+    monkeypatch.setattr(compiling, "_KEPT", 3)
     model = sequential(layers.SimpleRNN(1, name="rnn"), Noisy(name="counted"), shape=(2, 1))
     x, y = noise32(2, 2, 1), noise32(2, 1)
 
@@ -1098,7 +1099,7 @@ def test_losses_made_anew_do_not_pile_up(monkeypatch):
         RUNS.clear()
         recurrent.gradient_flow(model, x, y, loss=kept)
         assert not RUNS, "what is used stays"
-    assert len(recurrent._compiled[model]) <= 3
+    assert len(compiling._compiled[model]) <= 3
 
 
 def test_a_model_dies_with_its_last_name():
@@ -1121,17 +1122,17 @@ def test_a_model_dies_with_its_last_name():
         return weakref.ref(model)
 
     gc.collect()
-    before = len(recurrent._compiled)
+    before = len(compiling._compiled)
     reference = look()
     gc.collect()
     assert reference() is None
-    assert len(recurrent._compiled) == before
+    assert len(compiling._compiled) == before
 
 
 def test_first_long_call_says_so(monkeypatch, capsys):
     model = sequential(layers.SimpleRNN(1), shape=(2, 1))
     model.name = "slow"
-    monkeypatch.setattr(recurrent, "_LONG", 0.0)
+    monkeypatch.setattr(compiling, "_LONG", 0.0)
     recurrent.trace(model, noise32(2, 2, 1))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("recurrent: the first look at slow took")
@@ -1245,7 +1246,7 @@ def test_wrong_arguments(build, arguments, message, monkeypatch):
         raise AssertionError("something was computed")
 
     model = build()
-    monkeypatch.setattr(recurrent, "_run", compute)
+    monkeypatch.setattr(compiling, "run", compute)
     for call in (recurrent.gradient_flow, recurrent.look):
         with pytest.raises(ValueError, match=rf"^{message}"):
             call(model, *arguments[:2], sample_weight=arguments[2] if len(arguments) > 2 else None)

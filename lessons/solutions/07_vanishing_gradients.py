@@ -25,9 +25,8 @@ settings = lesson.start("solutions/07_vanishing_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, models
+from rnn_tutorial import data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 
@@ -64,8 +63,8 @@ print("network   " + "".join(f"{noise:14}" for noise in NOISES) + f"{'noise 0.1'
 for cell, model in built.items():
     for noise in NOISES:
         x, y = sequences(64, noise=noise)
-        reaches[cell, noise] = share(recurrent.gradient_flow(model, x, y)[cell])
-        slopes[cell, noise] = float((1 - recurrent.trace(model, x)[cell].hidden ** 2).mean())
+        reaches[cell, noise] = share(inspection.gradient_flow(model, x, y)[cell])
+        slopes[cell, noise] = float((1 - inspection.trace(model, x)[cell].hidden ** 2).mean())
     batches = data.batches(*sequences(SAMPLES, noise=0.1), batch_size=BATCH_SIZE, seed=settings.seed)
     model.fit(**batches, epochs=settings.epochs, verbose=0)
     new = sequences(512, noise=0.1, others=1_000_000)
@@ -114,7 +113,7 @@ for timesteps in (LENGTH, LONGER):
     probe = sequences(64, timesteps)
     for cell in gated:
         for name, bias in (("five", OPEN), ("log u", log_u)):
-            flow = recurrent.gradient_flow(open_gates(cell, bias), *probe)[cell]
+            flow = inspection.gradient_flow(open_gates(cell, bias), *probe)[cell]
             opened[cell, timesteps, name] = share(flow)
         five, chrono = opened[cell, timesteps, "five"], opened[cell, timesteps, "log u"]
         print(f"{timesteps:5}   {cell:8} {five:8.4f} {gate ** (timesteps - 2):22.4f} {chrono:12.4f}")
@@ -136,9 +135,9 @@ for cell in gated:
 kernel = np.diag(np.full(UNITS, 0.5)) + np.eye(UNITS, k=1)
 model = built["simple_rnn"]
 lesson.start_over(model, settings.seed)
-layer = recurrent.layers(model)["simple_rnn"]
+layer = inspection.layers(model)["simple_rnn"]
 layer.cell.recurrent_kernel.assign(kernel)
-radius, singular = recurrent.spectral_radius(layer), float(np.linalg.svd(kernel, compute_uv=False).max())
+radius, singular = inspection.spectral_radius(layer), float(np.linalg.svd(kernel, compute_uv=False).max())
 print(
     f"\nspectral radius {radius:.2f}, largest singular value {singular:.2f}; dL/dh so many steps before the last one:"
 )
@@ -146,7 +145,7 @@ back = (0, 5, 10, 20, 30, 50, 70, 99)
 print(f"{'':12}" + "".join(f"{steps:9}" for steps in back))
 flows = {}
 for noise in (0.01, 1.0):
-    flows[noise] = recurrent.gradient_flow(model, *sequences(64, noise=noise))["simple_rnn"].hidden[::-1]  # (time,)
+    flows[noise] = inspection.gradient_flow(model, *sequences(64, noise=noise))["simple_rnn"].hidden[::-1]  # (time,)
     print(f"noise {noise:<6}" + "".join(f"{flows[noise][steps]:9.0e}" for steps in back))
 last_ten, before_them = float(flows[0.01][10] / flows[0.01][0]), float(flows[0.01][99] / flows[0.01][10])
 with events.Run(settings.log_dir / "pictures") as run:

@@ -25,7 +25,6 @@ import keras
 import numpy as np
 
 from rnn_tutorial import data, inspection
-from rnn_tutorial.inspection import recurrent
 
 seeds = [settings.seed + number for number in range(1 if settings.quick else 2)]
 
@@ -73,7 +72,7 @@ def largest(reading):
 
 
 def radius_of(model):
-    return recurrent.spectral_radius(recurrent.layers(model)["simple_rnn"])
+    return inspection.spectral_radius(inspection.layers(model)["simple_rnn"])
 
 
 # %% [markdown]
@@ -147,7 +146,7 @@ print("\ntanh   first norm   largest norm   with NaN   tanh at its ends   accura
 for seed in seeds:
     reading, accuracy, _ = train(model, begin, seed)
     x, _ = data.tasks.first_item(64, TIMESTEPS, seed=seed)
-    at_ends = recurrent.trace(model, x)["simple_rnn"].saturation["hidden"]
+    at_ends = inspection.trace(model, x)["simple_rnn"].saturation["hidden"]
     first = float(reading.batch_norms["global"][0])
     by_tanh[seed] = first, largest(reading), reading.nonfinite["global"], at_ends, accuracy
     print("{:4} {:12.3g} {:14.3g} {:10} {:18.0%} {:10.2f}".format(seed, *by_tanh[seed]))

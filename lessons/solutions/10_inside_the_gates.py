@@ -26,9 +26,8 @@ TIMESTEPS = LONGEST // 2 if settings.quick else LONGEST
 import keras
 import numpy as np
 
-from rnn_tutorial import data, models
+from rnn_tutorial import data, inspection, models
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import events
 
 x, y, _, _ = data.tasks.marked_item(SAMPLES, TIMESTEPS, seed=settings.seed, items=len(LETTERS))
@@ -69,7 +68,7 @@ for cell, units in small:
     model = network(cell, units)
     is_right = right(model, x_new)
     accuracies[cell, units] = float(is_right.mean())
-    trace = recurrent.trace(model, x_new)[cell]
+    trace = inspection.trace(model, x_new)[cell]
     last = trace.hidden[np.arange(len(x_new)), lengths - 1]  # (batch, units), after the last step that is not padding
     print(
         f"{cell} with {units} unit{'s' * (units > 1)}: {is_right.mean():.1%} right. The memory at the end, by the marked letter:"
@@ -101,7 +100,7 @@ assert all(accuracies["gru", 2] > accuracy - 0.01 for accuracy in accuracies.val
 
 # %%
 model = network("lstm", 8, masked=False)
-trace = recurrent.trace(model, x_new)["lstm"]
+trace = inspection.trace(model, x_new)["lstm"]
 step = np.arange(TIMESTEPS)
 groups = {
     "after the mark": (step > marked[:, np.newaxis]) & (step < lengths[:, np.newaxis]),
@@ -153,7 +152,7 @@ for task, (inputs, targets) in tasks.items():
         kernel, recurrent_kernel, bias, *output = model.get_weights()
         bias[16:32] = forget_bias
         model.set_weights([kernel, recurrent_kernel, bias, *output])
-        flow = recurrent.gradient_flow(model, inputs[:100], targets[:100])["lstm"].hidden
+        flow = inspection.gradient_flow(model, inputs[:100], targets[:100])["lstm"].hidden
         flows[task, forget_bias] = float(flow[0] / flow[-1])
         batches = data.batches(inputs, targets, BATCH_SIZE, settings.seed)
         history = model.fit(**batches, epochs=EPOCHS_TO_COMPARE, verbose=0).history["accuracy"]

@@ -14,7 +14,7 @@ class WeightHeatmaps(Observer):
     - `weights_picture/<layer>`: all weights of a layer that has a matrix, colours from blue through white at zero to
       red; those of an LSTM or GRU are split and labelled by gate.
     - `spectral_radius/<layer>`: the largest absolute eigenvalue of a recurrent layer's matrix from one hidden state to
-      the next, see `recurrent.spectral_radius`.
+      the next, see `inspection.spectral_radius`.
 
     Example:
     >>> model.fit(x, y, epochs=20, callbacks=[WeightHeatmaps("logs/run")])

@@ -18,7 +18,7 @@ _ENDLESS = 100_000
 class StateHeatmaps(ProbeObserver):
     """Show states and gates of each recurrent layer while it reads the probe's first sample.
 
-    Looked at after an epoch, dropout off, see `recurrent.trace`. Written as
+    Looked at after an epoch, dropout off, see `inspection.trace`. Written as
 
     - `states_picture/<layer>` and `gates_picture/<layer>`: unit by time step, all kinds in one picture.
     - `saturation/<layer>/<gate>`: over the whole probe, the share of a gate's values below 0.05 or above 0.95, and of a
@@ -100,6 +100,8 @@ def _log_spaced(count):
 
 def _blobs(arrays):
     """{name: (units, time)} -> a header in JSON and the numbers as float16, [kind, unit, time]."""
+    size = next(iter(arrays.values())).shape
+    arrays = {name: array for name, array in arrays.items() if array.shape == size}  # A cell state may have another.
     values = np.stack(list(arrays.values()))
     stride = [1, -(-values.shape[1] // UNITS), -(-values.shape[2] // STEPS)]
     values = values[:, :: stride[1], :: stride[2]]

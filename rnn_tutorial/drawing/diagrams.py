@@ -17,6 +17,7 @@ import keras
 
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, structure
+from rnn_tutorial.inspection.recurrent import has_cell_state, hidden_size
 
 # A longer sequence is drawn as its first two steps, dots, and its last one.
 _STEPS_DRAWN = 5
@@ -394,13 +395,12 @@ def _is_recurrent(layer):
 
 def _has_cell_state(layer):
     inner = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-    return isinstance(inner, keras.layers.LSTM)
+    return has_cell_state(inner.cell)
 
 
 def _units(layer):
     inner = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-    size = inner.cell.state_size
-    return size if isinstance(size, int) else size[0]
+    return hidden_size(inner.cell)
 
 
 def _columns(timesteps):

@@ -1,7 +1,15 @@
 """Look inside a recurrent network: its states, its gates, and its gradients. Mathematics only, no logging."""
 
 from rnn_tutorial.inspection.gradients import GradientReading, tap_gradients
-from rnn_tutorial.inspection.recurrent import Flow, Trace, gradient_flow, layers, spectral_radius, trace
+from rnn_tutorial.inspection.recurrent import (
+    Flow,
+    Trace,
+    gradient_flow,
+    layers,
+    register_cell,
+    spectral_radius,
+    trace,
+)
 
 __all__ = [
     "Flow",
@@ -9,6 +17,7 @@ __all__ = [
     "Trace",
     "gradient_flow",
     "layers",
+    "register_cell",
     "spectral_radius",
     "tap_gradients",
     "trace",

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from rnn_tutorial.inspection import keras_internals
+
 
 def layers(model):
     """Name every layer of a model, input layers left out.
@@ -71,7 +73,8 @@ def sublayers(layer):
         named, whole = cells(layer.cell), [layer.cell]
     elif isinstance(layer, keras.layers.TimeDistributed):
         named = [("", layer.layer)]
-    held = layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
+    is_model = isinstance(layer, keras.Model)
+    held = layer.layers if is_model else keras_internals.flatten_layers(layer, include_self=False, recursive=False)
     known = [*whole, *(inner for _, inner in named)]
     stepped = _stepped(held)
     others = [inner for inner in held if id(inner) not in stepped and all(inner is not one for one in known)]
@@ -86,6 +89,12 @@ def cells(cell):
     """
     flat = _flat_cells(cell)
     return [("", cell)] if flat == [cell] else list(zip(_names(flat), flat, strict=True))
+
+
+def is_stack(cell):
+    """Whether a cell is several on top of each other, stepped as Keras' `StackedRNNCells` steps them."""
+    kind = keras.layers.StackedRNNCells
+    return isinstance(cell, kind) and type(cell).call is kind.call
 
 
 def is_automatic(layer):
@@ -142,7 +151,7 @@ def _ways(layer):
 
 
 def _flat_cells(cell):
-    if not isinstance(cell, keras.layers.StackedRNNCells) or type(cell).call is not keras.layers.StackedRNNCells.call:
+    if not is_stack(cell):
         return [cell]
     return [flat for one in cell.cells for flat in _flat_cells(one)]
 

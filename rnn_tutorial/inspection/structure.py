@@ -4,7 +4,7 @@ import itertools
 
 from tensorboard.compat.proto import attr_value_pb2, graph_pb2, node_def_pb2, tensor_shape_pb2, types_pb2
 
-from rnn_tutorial.inspection import naming
+from rnn_tutorial.inspection import keras_internals, naming
 
 
 def sources(model):
@@ -36,7 +36,7 @@ def sources(model):
 
 def knows_connections(model):
     """Whether a model can tell which of its layers reads from which."""
-    return _functional(model) is not None
+    return keras_internals.functional_of(model) is not None
 
 
 def shapes(model, layer):
@@ -57,19 +57,10 @@ def output_shape(model, layer):
     return given[0] if len(given) == 1 else None
 
 
-def _functional(model):
-    """The functional model that a sequential one is inside, or the model itself; None for any other."""
-    model = getattr(model, "_functional", None) or model
-    return model if hasattr(model, "_nodes_by_depth") else None
-
-
 def _uses(model, operation):
-    """The places of a model at which it uses an operation, which other models may use too."""
-    functional = _functional(model)
-    if functional is None:
-        return []
-    inside = {id(node) for nodes in functional._nodes_by_depth.values() for node in nodes}
-    return [node for node in operation._inbound_nodes if id(node) in inside]
+    """The places of a model at which it uses an operation; none where the model does not know."""
+    functional = keras_internals.functional_of(model)
+    return [] if functional is None else keras_internals.nodes_of(functional, operation)
 
 
 def graph(model):

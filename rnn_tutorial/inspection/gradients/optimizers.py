@@ -18,7 +18,7 @@ _LARGEST_CONTAINER = 1000
 def found_in(model):
     """All optimizers that a model, or a layer of it, has as an attribute, and those that these hold."""
     found: dict[int, Any] = {}
-    for layer in keras_internals.layers_inside(model):
+    for layer in keras_internals.flatten_layers(model):
         for value in list(vars(layer).values()):
             _find(value, found)
     return list(found.values())
@@ -61,7 +61,7 @@ class Wrapped:
         # A model inside of this one may be trained by itself; that is another training.
         self._of_others = {
             id(layer.optimizer)
-            for layer in keras_internals.layers_inside(model)
+            for layer in keras_internals.flatten_layers(model)
             if isinstance(layer, keras.Model) and getattr(layer, "optimizer", None) not in (None, model.optimizer)
         }
         self.is_training = False  # this model, by its train function

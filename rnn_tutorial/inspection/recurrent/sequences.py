@@ -8,10 +8,10 @@ the last call of that sequence gave, and from no other sequence.
 import dataclasses
 from typing import Any
 
-import keras
 from keras import ops
 
 from rnn_tutorial import backend
+from rnn_tutorial.inspection.recurrent import cells
 
 
 @dataclasses.dataclass
@@ -34,9 +34,14 @@ class Use:
     arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def states(self) -> dict[str, int]:
-        """{kind: number of the state}."""
-        is_lstm = isinstance(self.cell, keras.layers.LSTMCell) and self.hidden == 0 and len(self.arrays["after"]) == 2
-        return {"hidden": self.hidden, **({"cell": 1} if is_lstm else {})}
+        """{"hidden", or "cell" where there is one: number of the state}."""
+        names = cells.state_names(self.cell)
+        is_known = len(names) == len(self.arrays["after"]) and names.index("hidden") == self.hidden
+        return {"hidden": self.hidden, **({"cell": names.index("cell")} if is_known and "cell" in names else {})}
+
+    def read(self) -> dict[str, Any]:
+        """What the cell reads at each step, as arguments of functions in `cells`."""
+        return {"x": self.arrays["inputs"], "states": self.arrays["before"]}
 
 
 @dataclasses.dataclass
