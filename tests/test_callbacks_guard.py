@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from rnn_tutorial import backend, diagnosis
+from rnn_tutorial import backend, diagnosis, recording
 from rnn_tutorial.callbacks import (
     EmbeddingProjector,
     GradientFlow,
@@ -93,9 +93,9 @@ PLACES = [
     *((LearningCurves, method) for method in ("is_due", "picture_due", "drawing")),
     (figures, "curves"),
     (figures, "png"),
-    (events.Run, "image"),
-    (events.Run, "save"),
-    (events.Run, "close"),
+    (recording.Run, "image"),
+    (recording.Run, "save"),
+    (recording.Run, "close"),
     (backend, "outside_of_graphs"),
 ]
 
@@ -384,7 +384,7 @@ def test_a_folder_that_is_deleted_while_training_runs(tmp_path, recorded_warning
 def test_a_flush_that_fails_concerns_all_and_is_told_once(
     tmp_path, monkeypatch, recorded_warnings, train, bare, read_tags, tags_of_others, always
 ):
-    real, calls = events.Run.flush, []
+    real, calls = recording.Run.flush, []
 
     def flush(run):
         calls.append(run)
@@ -392,7 +392,7 @@ def test_a_flush_that_fails_concerns_all_and_is_told_once(
             raise MemoryError("nobody thought of this")
         real(run)
 
-    monkeypatch.setattr(events.Run, "flush", flush)
+    monkeypatch.setattr(recording.Run, "flush", flush)
     with recorded_warnings() as caught:
         assert train(others(tmp_path / "run")) == bare
     monkeypatch.undo()
@@ -408,7 +408,7 @@ def test_a_file_that_cannot_be_saved_leaves_the_pictures(
     def fail(*arguments):
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(events.Run, "save", fail)
+    monkeypatch.setattr(recording.Run, "save", fail)
     with recorded_warnings() as caught:
         assert train(observe(tmp_path / "run")) == bare
     assert len(caught) == len(ours(caught)) == 1

@@ -54,7 +54,8 @@ def test_the_check_for_heavy_modules_sees_them(run_python):
     "module",
     [
         "diagnosis",
-        "recording.events",
+        "recording.run",
+        "recording.reading",
         "drawing.figures",
         "data",
         "data.digits",
@@ -69,7 +70,7 @@ def test_modules_that_do_without_keras_do_not_load_it(run_python, module):
 
 
 def test_events_do_without_matplotlib_and_pandas(run_python):
-    assert loaded(run_python, "import rnn_tutorial.recording.events") == {"numpy", "tensorboard"}
+    assert loaded(run_python, "import rnn_tutorial.recording.run") == {"numpy", "tensorboard"}
 
 
 def test_baselines_do_without_keras(run_python):
@@ -85,9 +86,9 @@ def test_a_module_is_loaded_when_it_is_first_used(run_python):
         """
         import sys
         import rnn_tutorial
-        before = "rnn_tutorial.recording.events" in sys.modules
+        before = "rnn_tutorial.recording.run" in sys.modules
         rnn_tutorial.recording.Run
-        after = "rnn_tutorial.recording.events" in sys.modules
+        after = "rnn_tutorial.recording.run" in sys.modules
         print(before, after, rnn_tutorial.recording is sys.modules["rnn_tutorial.recording"])
         """
     )
@@ -129,7 +130,9 @@ def test_no_file_imports_pyplot():
     "place",
     [
         "diagnosis/__init__.py",
-        "recording/events.py",
+        "diagnosis/engine.py",
+        "recording/run.py",
+        "recording/reading.py",
         "recording/records.py",
         "drawing/figures.py",
         "_console.py",
@@ -148,13 +151,21 @@ def test_files_without_keras_at_their_head(place):
 def test_data_flows_one_way():
     ours = "rnn_tutorial."
     callbacks = f"{ours}callbacks"
-    # Bytes for TensorBoard need nothing of the package but its checks, its locks and its way to print.
-    inside = {name for name in imports(PACKAGE / "recording/events.py") if name.startswith(ours)}
-    assert inside == {f"{ours}_checks", f"{ours}recording.locks", f"{ours}_console"}
-    assert imports_of("recording", "keras") == set()
-    inside = {name for name in imports(PACKAGE / "diagnosis/__init__.py") if name.startswith(ours)}
-    assert inside == {f"{ours}recording.events", f"{ours}recording.records"}
-    assert imports_of("recording/records.py", "rnn_tutorial", "keras") == set()
+
+    def imported_by(room):
+        """What the files of a room import of the package, outside of that room."""
+        names = {name for path in (PACKAGE / room).rglob("*.py") for name in imports(path) if name.startswith(ours)}
+        return {name.removeprefix(ours) for name in names if not name.startswith(f"{ours}{room}")}
+
+    # Bytes for TensorBoard need nothing of the package but its checks and its way to print.
+    assert imported_by("recording") == {"_checks", "_console", "_lazy"}
+    assert imported_by("diagnosis") == {
+        "_checks",
+        *(f"recording.{name}" for name in ("RunData", "read", "runs", "schema")),
+    }
+    for room in ("recording", "diagnosis"):
+        assert imports_of(room, "keras") == set()
+    assert imports_of("recording/schema.py", "rnn_tutorial", "numpy", "tensorboard") == set()
     assert imports_of("drawing/figures.py", "rnn_tutorial", "keras") == set()
     for place in ("models.py", "data", "inspection", "backend"):
         assert imports_of(place, callbacks, f"{ours}recording", f"{ours}drawing") == set()

@@ -46,7 +46,7 @@ class Observer(keras.callbacks.Callback):
         super().__init__()
         self.log_dir = _folder(log_dir)
         self.every = _checks.integer("every", every, at_least=1)
-        self.run: Any = None  # the `events.Run` of the fit, from its first epoch on
+        self.run: Any = None  # the `recording.Run` of the fit, from its first epoch on
         self._shared: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False  # True in a fit as long as nothing goes wrong
         self._left_out: set[str] = set()  # the parts that went wrong in this fit
@@ -268,7 +268,7 @@ class _Shared:
 
     @property
     def run(self):
-        """The `events.Run`; None before the first epoch, and where none could be opened."""
+        """The `recording.Run`; None before the first epoch, and where none could be opened."""
         return None if self._training is None else self._training.run
 
     def training(self, observer, epoch):

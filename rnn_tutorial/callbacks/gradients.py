@@ -7,6 +7,7 @@ from typing import Any
 from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.inspection.gradients import taps
+from rnn_tutorial.recording import schema
 
 
 class GradientHistograms(Observer):
@@ -60,7 +61,7 @@ class GradientHistograms(Observer):
         """Open the tap."""
         self._is_blind = False
         self._warned = self.kept("warned", set)
-        self._batches = self.run.steps.get(f"gradient_norm_batch/{taps.GLOBAL}", -1) + 1
+        self._batches = self.run.steps.get(schema.GRADIENT_NORM_BATCH.format(weight=taps.GLOBAL), -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}
@@ -107,7 +108,7 @@ class GradientHistograms(Observer):
         for name, norms in batch_norms.items():
             if self._is_chosen(name):
                 for number, norm in enumerate(norms, self._batches):
-                    self.run.scalar(f"gradient_norm_batch/{name}", norm, number)
+                    self.run.scalar(schema.GRADIENT_NORM_BATCH.format(weight=name), norm, number)
         self._batches += len(batch_norms.get(taps.GLOBAL, ()))
 
     def look(self, epoch, logs):
@@ -115,21 +116,21 @@ class GradientHistograms(Observer):
         reading, self._reading = self._reading, None  # It is as large as the model.
         if not reading.batches:
             return
-        for kind, values in (
-            ("gradient_norm", reading.norm),
-            ("gradient_norm_max", reading.norm_max),
-            ("gradient_norm_clipped", reading.norm_clipped),
-            ("nonfinite_batches", reading.nonfinite),
-            ("update_ratio", reading.update_ratio),
+        for pattern, values in (
+            (schema.GRADIENT_NORM, reading.norm),
+            (schema.GRADIENT_NORM_MAX, reading.norm_max),
+            (schema.GRADIENT_NORM_CLIPPED, reading.norm_clipped),
+            (schema.NONFINITE_BATCHES, reading.nonfinite),
+            (schema.UPDATE_RATIO, reading.update_ratio),
         ):
             for name, value in values.items():
                 # A weight that is all zero has no ratio to its size; a norm that is NaN says that no batch was finite.
-                if self._is_chosen(name) and not (kind == "update_ratio" and math.isnan(value)):
-                    self.run.scalar(f"{kind}/{name}", value, epoch)
+                if self._is_chosen(name) and not (pattern is schema.UPDATE_RATIO and math.isnan(value)):
+                    self.run.scalar(pattern.format(weight=name), value, epoch)
         if reading.clipped_batches is not None:
-            self.run.scalar("clipped_batches", reading.clipped_batches, epoch)
+            self.run.scalar(schema.CLIPPED_BATCHES, reading.clipped_batches, epoch)
         for name, gradient in reading.last.items():
-            self.run.histogram(f"gradients/{name}", gradient, epoch)
+            self.run.histogram(schema.GRADIENTS.format(weight=name), gradient, epoch)
 
     def finish(self):
         """Write the single batches of an epoch that did not come to its end."""
