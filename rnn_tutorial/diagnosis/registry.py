@@ -85,7 +85,8 @@ def rule(
             - A string, the curve {epoch: value} of a metric by its name in Keras' `History` ("loss", "val_loss"), or of
               a tag; see `recording.schema`. A tag with {layer} or {weight} is that of the place the rule is applied to,
               and with one more name in braces the rule gets {what stands there: curve}. Of histograms, arrays and
-              frames the values of the curve are tables, arrays, and pairs of a header and an array.
+              frames the values of the curve are tables, arrays, and pairs of a header and an array; histograms are
+              those below weights/ and gradients/, arrays and frames those below rnn/, and all else are numbers.
             - A pair of such a string and a function that picks what the rule gets out of the curve, such as
               `curves.last`.
             - A function from the `RunData` and the place to what the rule gets; see `diagnosis.facts`.

@@ -8,6 +8,7 @@ to read on behind damage.
 import os
 import re
 import struct
+from collections.abc import Iterator
 
 import google_crc32c
 from google.protobuf.message import DecodeError
@@ -18,7 +19,7 @@ class BrokenFileError(ValueError):
     """An event file that holds damaged records, breaks off in the middle of one, or cannot be read."""
 
 
-def read(path):
+def read(path: str | os.PathLike) -> Iterator[event_pb2.Event]:
     """Read the events of a file, without TensorFlow.
 
     TensorBoard's own reader imports TensorFlow where there is one, and stops silently at a damaged record.
@@ -56,7 +57,7 @@ def read(path):
         raise BrokenFileError(f"{path} holds {damaged} damaged and {whole} whole records; the whole ones were read")
 
 
-def record(event):
+def record(event: event_pb2.Event) -> tuple[bytes, ...]:
     """The bytes of an event as a record of a file, in parts to be joined."""
     content = event.SerializeToString()
     length = struct.pack("<Q", len(content))

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+from collections.abc import Callable, Iterator
 
 from rnn_tutorial.recording import events, locks, schema
 
@@ -11,12 +12,12 @@ from rnn_tutorial.recording import events, locks, schema
 SUFFIX = ".rnn_tutorial"
 
 
-def is_taken(log_dir):
+def is_taken(log_dir: str | os.PathLike) -> bool:
     """Whether a folder holds an event file written by this package, with an event in it."""
     return any(map(holds_event, pathlib.Path(log_dir).glob(f"*tfevents*{SUFFIX}")))
 
 
-def holds_event(path):
+def holds_event(path: str | os.PathLike) -> bool:
     """Whether a file holds at least one whole event. One that may not be opened is taken for one that does."""
     path = pathlib.Path(path)
     try:
@@ -39,7 +40,9 @@ def _numbered(log_dir):
 
 
 @contextlib.contextmanager
-def claimed(log_dir, obstacle):
+def claimed(
+    log_dir: pathlib.Path, obstacle: Callable[[pathlib.Path], str]
+) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
     """Hold the first free folder while its event file is made, so that of two who ask at once only one gets it.
 
     Args:
@@ -65,17 +68,17 @@ def claimed(log_dir, obstacle):
                 return
 
 
-def holds_run(folder):
+def holds_run(folder: pathlib.Path) -> str:
     """Why a folder is not free where it holds a run of ours, in words; "" where it holds none."""
     return "holds a run already" if is_taken(folder) else ""
 
 
-def is_part(path):
+def is_part(path: pathlib.Path) -> bool:
     """Whether a folder is that of Keras for one half of a run, and not a whole run that is called so."""
     return path.name in schema.PARTS and not any(os.path.isdir(path / part) for part in schema.PARTS)
 
 
-def event_files(folder):
+def event_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """The event files of a folder. Last is the one to read: as in TensorBoard the newest, but ours before any other."""
     found = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:  # The folder may be gone, or not to be read.

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ import numpy as np
 BUCKETS = 30
 
 
-def count(values, buckets=BUCKETS):
+def count(values: Any, buckets: int = BUCKETS) -> tuple[np.ndarray, int]:
     """Count values in buckets of equal width, as `tf.summary.histogram` does.
 
     Args:

@@ -39,7 +39,7 @@ class RunData:
     problems: list[str] = dataclasses.field(default_factory=list)
     keeps_all: bool = True
 
-    def add(self, kind, tag, step, value):
+    def add(self, kind: str, tag: str, step: int, value: Any) -> None:
         """Take what was recorded, as `recording.Run` tells its listeners: kind is the name of one of the attributes."""
         if kind == "blobs":
             value = records.frame(value)

@@ -6,10 +6,10 @@ raises ValueError, whatever it is handed, and takes no more memory than the reco
 
 import json
 import math
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from tensorboard.compat.proto import types_pb2
+from tensorboard.compat.proto import tensor_pb2, types_pb2
 
 from rnn_tutorial.recording import schema
 
@@ -24,12 +24,12 @@ DTYPES = {
 _AXES = 3  # of a frame: kind, unit, time
 
 
-def is_numeric(tensor):
+def is_numeric(tensor: tensor_pb2.TensorProto) -> bool:
     """Whether a `TensorProto` says that it holds numbers that `array` can read."""
     return tensor.dtype in DTYPES
 
 
-def array(tensor):
+def array(tensor: tensor_pb2.TensorProto) -> np.ndarray:
     """Read an array.
 
     TensorBoard's `make_ndarray` repeats a single number as often as the shape says, and so fills any memory.
@@ -55,7 +55,7 @@ def array(tensor):
     return _shaped(values, [dim.size for dim in tensor.tensor_shape.dim])
 
 
-def histogram(tensor):
+def histogram(tensor: tensor_pb2.TensorProto) -> np.ndarray:
     """Read the buckets of a histogram.
 
     Args:
@@ -86,18 +86,18 @@ def metadata(content: bytes) -> schema.Metadata:
     return cast(schema.Metadata, _json(content))
 
 
-def whole(value):
+def whole(value: Any) -> Any:
     """Return `value` where it is an integer from 0 on that a page can count with, else None."""
     return value if type(value) is int and 0 <= value < 2**31 else None
 
 
-def spans(flags):
+def spans(flags: Any) -> list[list[int]]:
     """Which of many things are marked, in few words: [[first, last], ...] of those next to each other."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(flags, bool), [False]])))
     return [[first, last - 1] for first, last in edges.reshape(-1, 2).tolist()]
 
 
-def marked(found, places):
+def marked(found: Any, places: np.ndarray) -> np.ndarray | None:
     """The reverse of `spans`.
 
     Args:

@@ -8,6 +8,7 @@ import pathlib
 import socket
 import time
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -61,11 +62,10 @@ class Run:
         goes_on: True where the run was closed and is open again, so that it may hold something of every tag.
         has_graph: True where it holds a graph.
         listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
-            blob
-            sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
+            blob sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
     """
 
-    def __init__(self, log_dir, obstacle=None):
+    def __init__(self, log_dir: str | os.PathLike, obstacle: Callable[[pathlib.Path], str] | None = None):
         self._prepare(log_dir, _Fate())
         self._create(obstacle or folders.holds_run)
 
@@ -108,7 +108,7 @@ class Run:
         return locks.take(self._descriptor) is not False
 
     @classmethod
-    def closed(cls, log_dir):
+    def closed(cls, log_dir: str | os.PathLike) -> "Run":
         """Return the run that is in a folder, as if it had just been closed: `go_on` opens it.
 
         Raises:
@@ -142,7 +142,7 @@ class Run:
         if config.exists():
             self._embeddings = projector.read_config(config.read_text())
 
-    def go_on(self):
+    def go_on(self) -> bool:
         """Open a closed run again, to write behind what it holds.
 
         Returns:
@@ -164,7 +164,7 @@ class Run:
         self.goes_on = True
         return True
 
-    def part(self, name):
+    def part(self, name: str) -> "Run":
         """Return the run in a subfolder of this one, and make it where there is none yet.
 
         It is flushed and closed, goes on and gives up together with this one.
@@ -176,17 +176,17 @@ class Run:
         return self.parts[name]
 
     @property
-    def broken(self):
+    def broken(self) -> bool:
         """True where nothing can be written, or nothing any more."""
         return self._fate.is_broken
 
-    def __enter__(self):
+    def __enter__(self) -> "Run":
         return self
 
     def __exit__(self, *exception):
         self.close()
 
-    def scalar(self, tag, value, step):
+    def scalar(self, tag: str, value: Any, step: int) -> None:
         """Write one number, shown in Time Series and Scalars."""
         if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "biuf":
             raise ValueError(f"value must be one number, received {value!r}")
@@ -195,7 +195,7 @@ class Run:
         self._value(tag, step, tensor, "scalars", summary_pb2.DATA_CLASS_SCALAR)
         self._tell("scalars", tag, step, float(value))
 
-    def histogram(self, tag, values, step):
+    def histogram(self, tag: str, values: Any, step: int) -> int:
         """Write the distribution of an array of any shape, shown in Histograms and Distributions.
 
         Returns:
@@ -206,7 +206,7 @@ class Run:
         self._tell("histograms", tag, step, table)
         return nonfinite
 
-    def image(self, tag, png, step):
+    def image(self, tag: str, png: bytes, step: int) -> None:
         """Write one picture, shown in Images.
 
         Args:
@@ -219,11 +219,11 @@ class Run:
         """
         self._value(tag, step, messages.image(png), "images", summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
 
-    def text(self, tag, markdown, step):
+    def text(self, tag: str, markdown: str, step: int) -> None:
         """Write a text in Markdown, shown in Text."""
         self._value(tag, step, messages.text(markdown), "text", summary_pb2.DATA_CLASS_TENSOR)
 
-    def hparams(self, values, metrics=()):
+    def hparams(self, values: dict[str, Any], metrics: Iterable[str] = ()) -> None:
         """Write the hyperparameters of this run, shown in HParams, a row a run.
 
         The columns are what all runs below TensorBoard's folder were made with, and all scalars of those runs.
@@ -243,7 +243,7 @@ class Run:
         nothing = messages.tensor(np.zeros(0, "float32"))
         self._value("_hparams_/session_start_info", 0, nothing, "hparams", summary_pb2.DATA_CLASS_TENSOR, content)
 
-    def embedding(self, name, vectors, labels):
+    def embedding(self, name: str, vectors: Any, labels: Iterable[str]) -> None:
         """Write vectors with a label each, shown in Projector; a name used before gets the new ones.
 
         Args:
@@ -263,12 +263,12 @@ class Run:
         self._embeddings[name] = names
         self.save(projector.FILE, projector.config(self._embeddings))
 
-    def graph(self, definition):
+    def graph(self, definition: bytes) -> None:
         """Write the run's graph, the bytes of a `GraphDef`, shown in Graphs; see `structure.graph`."""
         self._add(event_pb2.Event(wall_time=time.time(), graph_def=definition))
         self.has_graph = True
 
-    def tensor(self, tag, array, step, plugin, content=b""):
+    def tensor(self, tag: str, array: Any, step: int, plugin: str, content: bytes = b"") -> None:
         """Write an array for a plugin of TensorBoard.
 
         Args:
@@ -281,12 +281,12 @@ class Run:
         self._value(tag, step, messages.tensor(array), plugin, summary_pb2.DATA_CLASS_TENSOR, content)
         self._tell("tensors", tag, step, array)
 
-    def blobs(self, tag, blobs, step, plugin, content=b""):
+    def blobs(self, tag: str, blobs: list[bytes], step: int, plugin: str, content: bytes = b"") -> None:
         """Write a sequence of byte strings for a plugin of TensorBoard; arguments as `tensor`."""
         self._value(tag, step, messages.strings(blobs), plugin, summary_pb2.DATA_CLASS_BLOB_SEQUENCE, content)
         self._tell("blobs", tag, step, blobs)
 
-    def save(self, name, content):
+    def save(self, name: str, content: bytes) -> pathlib.Path | None:
         """Write bytes to a file beside the event file, all of it or nothing.
 
         Returns:
@@ -306,7 +306,7 @@ class Run:
             return None
         return path
 
-    def flush(self):
+    def flush(self) -> None:
         """Hand everything written so far to the operating system; from now on it can be read."""
         for part in self.parts.values():
             part.flush()
@@ -326,7 +326,7 @@ class Run:
             return
         self._written += size
 
-    def close(self):
+    def close(self) -> None:
         """Flush and close the files. Closing twice does no harm."""
         self.flush()
         self._fate.is_closed = True
@@ -337,7 +337,7 @@ class Run:
         if self._close is not None:
             self._close()
 
-    def give_up(self, error):
+    def give_up(self, error: Exception) -> None:
         """Drop what comes from now on, and say once that nothing can be written any more.
 
         Args:
