@@ -10,8 +10,11 @@ Curve = dict[int, float]
 
 def finite(curve: Curve | None) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and values of a curve as arrays, in order, those that are NaN or infinite left out."""
-    pairs = [(epoch, float(value)) for epoch, value in sorted((curve or {}).items()) if math.isfinite(value)]
-    return np.array([epoch for epoch, _ in pairs], dtype=int), np.array([value for _, value in pairs])
+    pairs = sorted((curve or {}).items())
+    epochs = np.array([epoch for epoch, _ in pairs], dtype=int)
+    values = np.array([value for _, value in pairs], dtype=float)
+    is_known = np.isfinite(values)
+    return epochs[is_known], values[is_known]
 
 
 def end(values: np.ndarray) -> np.ndarray:
