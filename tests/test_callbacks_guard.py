@@ -26,7 +26,6 @@ from rnn_tutorial.callbacks import (
 )
 from rnn_tutorial.callbacks.base import Observer
 from rnn_tutorial.drawing import diagrams, figures
-from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(16, 4, 2)).astype("float32")
@@ -333,7 +332,7 @@ def test_a_run_that_cannot_be_opened(tmp_path, monkeypatch, recorded_warnings, t
     def fail(*arguments):
         raise error("nobody thought of this")
 
-    monkeypatch.setattr(events, "Run", fail)
+    monkeypatch.setattr(recording, "Run", fail)
     watching = observe(tmp_path / "run", probe=(X[:4], Y[:4]))
     with recorded_warnings() as caught:
         assert train(watching) == bare
@@ -345,7 +344,7 @@ def test_a_run_that_cannot_be_opened(tmp_path, monkeypatch, recorded_warnings, t
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf"), None, "noon"], ids=repr)
 def test_a_clock_that_gives_no_time(tmp_path, monkeypatch, recorded_warnings, train, bare, now):
-    monkeypatch.setattr(events, "time", types.SimpleNamespace(time=lambda: now))
+    monkeypatch.setattr("rnn_tutorial.recording.run.time", types.SimpleNamespace(time=lambda: now))
     with recorded_warnings() as caught:
         assert train(observe(tmp_path / "run", pictures=False)) == bare
     assert len(caught) == len(ours(caught)) <= 1

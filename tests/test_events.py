@@ -912,7 +912,6 @@ def test_a_lock_that_a_dead_program_left_is_no_obstacle(tmp_path):
 KILLED = """
 import os, signal, sys
 from rnn_tutorial import recording
-from rnn_tutorial.recording import events, folders, histograms
 
 def kill(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -974,7 +973,6 @@ def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
 FORKED = """
 import os, sys, weakref
 from rnn_tutorial import recording
-from rnn_tutorial.recording import events, folders, histograms
 
 with recording.Run(sys.argv[1]) as run:
     run.scalar("s", 1, 0)
