@@ -242,6 +242,15 @@ def test_the_order_of_what_is_equally_severe_and_of_cause_and_effect():
     assert [(one.rule, one.follows) for one in told] == [("early", ""), ("late", "early"), ("usual", "late")]
 
 
+def test_rules_that_name_each_other_as_causes():
+    for name, causes in (("one", ("two",)), ("two", ("three", "one")), ("three", ("three", "two"))):
+        function = eval("lambda loss: found()", {"found": found})
+        function.__name__ = name
+        diagnosis.rule(needs=("loss",), causes=causes)(function)
+    told = diagnosis.diagnose(run_data(loss=LOSS), ["one", "two", "three"])
+    assert [(one.rule, one.follows) for one in told] == [("three", ""), ("two", "three"), ("one", "two")]
+
+
 def test_a_finding_says_where_to_look_if_the_rule_does_not():
     def declare(**changes):
         return diagnosis.rule(needs=("loss/{layer}",), per="layer", tab="Images", tag="picture/{layer}")(

@@ -35,14 +35,15 @@ def diagnose(run_data: RunData, rules: Iterable[str] | None = None) -> list[Find
     return ordered
 
 
-def _put(finding, found, ordered):
-    """Append a finding, and before it what it follows from."""
+def _put(finding, found, ordered, effects=()):
+    """Append a finding, and before it what it follows from: none of its own effects, where rules name each other."""
     if any(other.place == finding.place for other in ordered):
         return
+    effects = (*effects, finding.place)
     causes = (other for cause in RULES[finding.rule].causes for other in found if _explains(other, cause, finding))
-    cause = next(causes, None)
+    cause = next((other for other in causes if other.place not in effects), None)
     if cause is not None:
-        _put(cause, found, ordered)
+        _put(cause, found, ordered, effects)
         finding = dataclasses.replace(finding, follows=cause.place)
     ordered.append(finding)
 
@@ -70,7 +71,7 @@ def _apply(rule: Rule, run: RunData) -> Iterator[Finding]:
             continue
         finding = rule.judge(*arguments)
         if finding is not None:
-            tag = finding.tag.replace(f"{{{rule.per}}}", place)
+            tag = finding.tag.replace(f"{{{rule.per}}}", place) if rule.per else finding.tag
             yield dataclasses.replace(finding, layer=place, tag=tag)
 
 
