@@ -32,8 +32,7 @@ from tensorboard.backend import application
 from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 
-from rnn_tutorial import board
-from rnn_tutorial.recording import events
+from rnn_tutorial import board, recording
 
 ROUTES = "/data/plugin/rnn_tutorial"
 LAYERS, TIME = 4, 500
@@ -86,7 +85,7 @@ def record(folder, epochs):
     }
     header = json.dumps({**header, "stride": [1, 1, 1]}).encode()
     frame = np.random.default_rng(0).uniform(-1, 1, (2, UNITS, STEPS)).astype("<f2").tobytes()
-    with events.Run(folder) as run:
+    with recording.Run(folder) as run:
         for epoch in range(epochs):
             for layer in range(LAYERS):
                 content = json.dumps(

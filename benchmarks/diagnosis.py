@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from rnn_tutorial import callbacks, data, diagnosis, inspection, lesson, models
+from rnn_tutorial.diagnosis import RULES
 
 TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (201, 202, 203)
 WINDOW, FEATURES = 16, 1
@@ -209,7 +210,6 @@ SICK = {
         EPOCHS,
     ),
 }
-ALWAYS_NOTES = ("underfitting", "overtrained", "spectral_radius")
 HEALTHY = {
     "letters, SimpleRNN": (*_letters("abcde", 1, 3, "simple_rnn"), 150),
     "sales, LSTM": (*_sales(1, "lstm"), 60),
@@ -273,7 +273,7 @@ def main():
         else:
             count += len(seeds)
             for findings in found:
-                for rule in {one.rule for one in findings if one.severity != "note" or one.rule in ALWAYS_NOTES}:
+                for rule in {one.rule for one in findings if one.severity != "note" or RULES[one.rule].only_notes}:
                     alarms[rule] = alarms.get(rule, 0) + 1
         said = [" ".join(f"{one.severity[0]}:{one.rule}" for one in findings) or "-" for findings in found]
         print(
@@ -282,7 +282,7 @@ def main():
         )
     _console.tell = quiet_tell
     print(f"\n{'rule':22}{'hits':>8}{'false alarms in healthy runs':>32}")
-    for rule in diagnosis.RULES:
+    for rule in RULES:
         shown = f"{hits[rule]}/{len(seeds)}" if rule in hits else "-"
         print(f"{rule:22}{shown:>8}{f'{alarms.get(rule, 0)}/{count}':>32}")
     if arguments.json:

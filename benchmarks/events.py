@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
-from rnn_tutorial.recording import events
+from rnn_tutorial import recording
 
 ROUNDS = 15
 REPEATS = 20  # summaries per timing, so that the clock's own grain does not count
@@ -28,14 +28,14 @@ def main():
     values = np.random.default_rng(0).normal(size=(64, 256)).astype("float32")
     tensor = tf.constant(values)
     with tempfile.TemporaryDirectory() as folder:
-        run = events.Run(pathlib.Path(folder) / "ours")
+        run = recording.Run(pathlib.Path(folder) / "ours")
         writer = tf.summary.create_file_writer(os.path.join(folder, "theirs"))
         with writer.as_default():
             contestants = {
                 ("histogram 64 x 256", "tf.summary, eager"): lambda i: tf.summary.histogram("h", tensor, step=i),
-                ("histogram 64 x 256", "rnn_tutorial.recording.events"): lambda i: run.histogram("h", values, i),
+                ("histogram 64 x 256", "rnn_tutorial.recording.run"): lambda i: run.histogram("h", values, i),
                 ("scalar", "tf.summary, eager"): lambda i: tf.summary.scalar("s", 0.5, step=i),
-                ("scalar", "rnn_tutorial.recording.events"): lambda i: run.scalar("s", 0.5, i),
+                ("scalar", "rnn_tutorial.recording.run"): lambda i: run.scalar("s", 0.5, i),
             }
             seconds = {name: [] for name in contestants}
             for round_number in range(ROUNDS):
@@ -50,8 +50,8 @@ def main():
 
     rows = []
     for kind in ("histogram 64 x 256", "scalar"):
-        ours = statistics.median(seconds[kind, "rnn_tutorial.recording.events"])
-        for name in ("tf.summary, eager", "rnn_tutorial.recording.events"):
+        ours = statistics.median(seconds[kind, "rnn_tutorial.recording.run"])
+        for name in ("tf.summary, eager", "rnn_tutorial.recording.run"):
             median = statistics.median(seconds[kind, name])
             rows.append({"summary": kind, "writer": name, "milliseconds": 1e3 * median, "times_ours": median / ours})
     print(f"{'summary':20} {'writer':22} {'ms each':>9} {'x ours':>8}")

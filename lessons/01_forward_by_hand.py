@@ -19,9 +19,8 @@ settings = lesson.start("01_forward_by_hand", epochs=STEPS_OF_TRAINING, quick_ep
 import keras
 import numpy as np
 
-from rnn_tutorial import data, models
+from rnn_tutorial import data, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The cell
@@ -223,14 +222,14 @@ assert step_difference < 1e-6
 # %% [markdown]
 # ## Train it by hand, and look
 #
-# The same step again and again is training. We write what happens with `events.Run`, the part of this package that talks
+# The same step again and again is training. We write what happens with `recording.Run`, the part of this package that talks
 # to TensorBoard: the loss as a scalar, weights and gradients as histograms, the memory as a picture.
 
 # %%
 weights = [generator.normal(scale=0.5, size=weight.shape) for weight in published]
 names = ("cell/kernel", "cell/recurrent_kernel", "cell/bias", "output/kernel", "output/bias")
 losses = []
-with events.Run(settings.log_dir / "by_hand") as run:
+with recording.Run(settings.log_dir / "by_hand") as run:
     for epoch in range(settings.epochs):
         found = gradients(xs, targets, weights)
         hs, ys, loss = read(xs, targets, weights)

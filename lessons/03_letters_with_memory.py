@@ -29,11 +29,10 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models
+from rnn_tutorial import callbacks, data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
-pictures = events.Run(settings.log_dir / "pictures")
+pictures = recording.Run(settings.log_dir / "pictures")
 
 
 def fit(model, x, y, name=None, probe=None, labels=None):

@@ -35,10 +35,9 @@ settings = lesson.start("04_see_a_network", epochs=EPOCHS, quick_epochs=5, add_a
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models
+from rnn_tutorial import callbacks, data, inspection, models, recording
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## Why look at all
@@ -69,7 +68,7 @@ try:
     digits = data.digits.load(source, samples=SAMPLES, validation=0.2, seed=settings.seed)
 except OSError as error:
     raise SystemExit(f"--data {source}: {error}") from None
-pictures = events.Run(settings.log_dir / "pictures")
+pictures = recording.Run(settings.log_dir / "pictures")
 x, y = digits.x_train, digits.y_train
 x_new, y_new = digits.x_validation, digits.y_validation
 print(f"\nThe digits are those of {'MNIST' if digits.source == 'mnist' else 'scikit-learn'}:")
@@ -356,7 +355,7 @@ def compare(name, learning_rate, batch_size, hidden=(64, 64), samples=None, epoc
     }
     seen = known or fit(build(learning_rate, hidden), batch_size, samples, epochs)
     results[name] = hyperparameters, seen
-    with events.Run(settings.log_dir / "compare" / name) as run:
+    with recording.Run(settings.log_dir / "compare" / name) as run:
         run.hparams(hyperparameters)
         for tag in METRICS:
             metric, _, part = tag.partition("/")

@@ -23,9 +23,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import callbacks, data, forecasting, models
+from rnn_tutorial import callbacks, data, forecasting, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # A network is made in five steps: choose its structure, prepare the data, build it, train it, look at it.
@@ -180,7 +179,7 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 
 # %%
 picture = figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
-with events.Run(settings.log_dir / "forecast") as run:
+with recording.Run(settings.log_dir / "forecast") as run:
     picture_file = lesson.show(run, "forecast", picture)
 model_file = settings.log_dir / "model.keras"
 model.save(model_file)

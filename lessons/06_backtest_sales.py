@@ -34,9 +34,8 @@ import keras
 import numpy as np
 from statsmodels.datasets import co2
 
-from rnn_tutorial import data, forecasting, models
+from rnn_tutorial import data, forecasting, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The sales
@@ -147,7 +146,7 @@ for method in ranking:
     print(f"{method:26}{found['mae']:8.1f}{found['smape']:8.1f}{found['mase']:8.2f}{found['seconds']:9.1f}")
 
 for method, found in measured.items():
-    with events.Run(settings.log_dir / method.replace(", ", "_").replace(" ", "_")) as run:
+    with recording.Run(settings.log_dir / method.replace(", ", "_").replace(" ", "_")) as run:
         run.hparams({"method": method, "horizon": HORIZON})
         for fold, errors in enumerate(found):
             for name, value in errors.items():
@@ -239,7 +238,7 @@ print(f"exponential smoothing on that year: {measured['exponential_smoothing'][-
 
 # %%
 past, actual = history[folds - 1]
-with events.Run(settings.log_dir / "pictures") as run:
+with recording.Run(settings.log_dir / "pictures") as run:
     shown = {name: forecasts[name, folds - 1] for name in [*compared, "lstm, direct"]}
     lesson.show(run, "last_fold", figures.forecast(past.iloc[-24:], shown, unit=series.name, actual=actual))
 

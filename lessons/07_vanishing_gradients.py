@@ -27,13 +27,12 @@ settings = lesson.start("07_vanishing_gradients", epochs=EPOCHS, quick_epochs=8)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models
+from rnn_tutorial import callbacks, data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 lengths = LENGTHS[-1:] if settings.quick else LENGTHS
 LONGEST = max(lengths)
-pictures = events.Run(settings.log_dir / "pictures")
+pictures = recording.Run(settings.log_dir / "pictures")
 
 # %% [markdown]
 # ## A task that is nothing but memory

@@ -29,9 +29,8 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection
+from rnn_tutorial import callbacks, data, inspection, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The other side of the same product
@@ -260,7 +259,7 @@ for way, numbers in clipped_batches.items():
 # %%
 by_batch = {way: reading.batch_norms["global"] for way, reading in readings.items()}
 radii = {way: np.array(each_batch.radii) for way, each_batch in noted.items()}
-with events.Run(settings.log_dir / "pictures") as run:
+with recording.Run(settings.log_dir / "pictures") as run:
     shown = {way: np.where(np.isfinite(values) & (values > 0), values, np.nan) for way, values in by_batch.items()}
     picture = figures.lines(shown, "the gradient, batch by batch", "batch", "norm before clipping", log=True)
     lesson.show(run, "gradient_norm_by_batch", picture)

@@ -27,9 +27,8 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models
+from rnn_tutorial import data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 # %% [markdown]
 # ## The adding problem
@@ -106,7 +105,7 @@ def race(cell, length, seed):
     batches = data.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
     x_new, y_new = held_out[length]
     errors, seconds = [], []
-    with events.Run(settings.log_dir / f"{cell}_{length}_steps_seed_{seed}") as run:
+    with recording.Run(settings.log_dir / f"{cell}_{length}_steps_seed_{seed}") as run:
         run.hparams({"cell": cell, "timesteps": length, "seed": seed, "units": UNITS})
         run.scalar("parameters", model.count_params(), 0)
 
@@ -151,7 +150,7 @@ for cell in CELLS:
     print(f"{cell:12} {longest} steps: {reaches[cell]:.1e} of the gradient at the last step reaches the first")
 
 # %%
-pictures = events.Run(settings.log_dir / "pictures")
+pictures = recording.Run(settings.log_dir / "pictures")
 picture = figures.spread(
     {cell: [errors[cell, length][:, -1] for length in lengths] for cell in CELLS},
     [str(length) for length in lengths],

@@ -26,9 +26,8 @@ settings = lesson.start("10_inside_the_gates", epochs=EPOCHS, quick_epochs=6)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models
+from rnn_tutorial import callbacks, data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 keras.utils.set_random_seed(settings.seed)
 
@@ -388,7 +387,7 @@ learned = {bias: sum(accuracies[bias, seed][-1] > 0.95 for seed in seeds) for bi
 
 # %%
 print(f"\n{written(x_new[one])}  -> {LETTERS[y_new[one]]}")
-with events.Run(settings.log_dir / "one_sequence") as run:
+with recording.Run(settings.log_dir / "one_sequence") as run:
     for layer, traces in (("lstm", (untrained, trained)), ("gru", (gru_untrained_trace, gru_trace))):
         for when, trace in zip(("untrained", "trained"), traces, strict=True):
             states = {"hidden": trace.hidden} if trace.cell is None else {"hidden": trace.hidden, "cell": trace.cell}

@@ -74,7 +74,7 @@ def show(run, tag, figure, step=0):
     """Put a picture into TensorBoard and into a file beside the event file; in a notebook show it in its cell, too.
 
     Args:
-        run: The `events.Run`.
+        run: The `recording.Run`.
         tag: Name of the series of pictures; the file is called after it.
         figure: A matplotlib `Figure`, or the bytes of a PNG file.
         step: Epoch.

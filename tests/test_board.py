@@ -22,9 +22,9 @@ from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import board, diagnosis
+from rnn_tutorial import board, diagnosis, recording
 from rnn_tutorial.board import arrays, plugin
-from rnn_tutorial.recording import events, schema
+from rnn_tutorial.recording import schema
 
 # TensorBoard leaves the fast loader's process to end with its own.
 pytestmark = [
@@ -115,21 +115,21 @@ def layers_of(client, run):
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory, record_layer):
     folder = tmp_path_factory.mktemp("board")
-    with events.Run(folder / "healthy") as run:
+    with recording.Run(folder / "healthy") as run:
         record_layer(run)
         record_layer(run, ODD_NAME, epochs=range(2))
-    with events.Run(folder / "健康 run's <i>") as run:
+    with recording.Run(folder / "健康 run's <i>") as run:
         record_layer(run, epochs=[3, 5], frames=False)
-    with events.Run(folder / "newer") as run:
+    with recording.Run(folder / "newer") as run:
         record_layer(run, version=2)
-    with events.Run(folder / "dense") as run:
+    with recording.Run(folder / "dense") as run:
         run.scalar("gradient_norm/global", 1.0, 0)
-    with events.Run(folder / "just_begun"):
+    with recording.Run(folder / "just_begun"):
         pass
-    with events.Run(folder / "healthy" / "validation") as run:
+    with recording.Run(folder / "healthy" / "validation") as run:
         run.scalar("epoch_loss", 1.0, 0)
     (folder / "outside").mkdir()
-    with events.Run(folder / "broken") as run:
+    with recording.Run(folder / "broken") as run:
         content = json.dumps({"v": 1, "kind": "grad_flow", "layer": "gru", "cell": "GRU", "units": 2}).encode()
         frames = json.dumps({"v": 1, "kind": "states", "layer": "gru", "cell": "GRU", "units": 2}).encode()
         for epoch, shape in enumerate([(3,), (5,), (2, 2), (), (4,)]):
@@ -339,9 +339,9 @@ def test_findings_of_what_is_damaged(client):
 
 def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
     """Those of the rules, each with the place that shows it, read anew only where something was written."""
-    with events.Run(tmp_path / "sick") as run:
+    with recording.Run(tmp_path / "sick") as run:
         record_layer(run)
-    with events.Run(tmp_path / "sick" / "train") as run:
+    with recording.Run(tmp_path / "sick" / "train") as run:
         for epoch, loss in enumerate([1.0, 0.8, float("nan")]):
             run.scalar("epoch_loss", loss, epoch)
     read, read_run = [], diagnosis.read
@@ -362,7 +362,7 @@ def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
 
 
 def test_while_a_run_is_written_and_after_it_is_gone(tmp_path, load_fast, record_layer):
-    run = events.Run(tmp_path / "growing")
+    run = recording.Run(tmp_path / "growing")
     record_layer(run, epochs=range(2))
     client = open_board(tmp_path, load_fast)
     wait_for(lambda: layers_of(client, "growing"))
@@ -463,10 +463,10 @@ LAYERS = ["zeta", *(f"lstm_{number}" if number else "lstm" for number in range(1
 def test_layers_in_the_order_of_the_model(tmp_path, load_fast):
     """As it is recorded, also where the tags are written in another one; else that in which they were written."""
     for name, order in (("recorded", LAYERS[::-1]), ("before", LAYERS)):
-        with events.Run(tmp_path / name) as run:
+        with recording.Run(tmp_path / name) as run:
             for layer in order:
                 flow_of(run, layer, [ONES], {"place": LAYERS.index(layer)} if name == "recorded" else {})
-    with events.Run(tmp_path / "uses") as run:  # one layer, which reads several sequences
+    with recording.Run(tmp_path / "uses") as run:  # one layer, which reads several sequences
         for layer in ("gru/use_10", "gru/use_2", "gru"):
             flow_of(run, layer, [ONES], {"place": 0})
     client = open_board(tmp_path, load_fast)
@@ -515,7 +515,7 @@ def test_runs_in_the_order_of_their_names(tmp_path, load_fast):
         "run_10_2",
     ]
     for name in reversed(names):
-        with events.Run(tmp_path / name) as run:
+        with recording.Run(tmp_path / name) as run:
             flow_of(run, "lstm", [ONES])
     client = open_board(tmp_path, load_fast)
     wait_for(lambda: len(get(client, "runs")["runs"]) == len(names))
@@ -530,7 +530,7 @@ def test_what_is_masked_and_what_is_nan(tmp_path, load_fast):
     nan = np.nan
     rows = [[nan, nan, 1, 2], [nan, nan, nan, nan], [nan, nan, 3, nan, 5]]
     for name, content in (("recorded", {"masked": [[0, 0]]}), ("before", {}), ("damaged", {"masked": [[0, "x"]]})):
-        with events.Run(tmp_path / name) as run:
+        with recording.Run(tmp_path / name) as run:
             flow_of(run, "lstm", rows, content)
             flow_of(run, "sick", [[nan] * 4] * 2, content)
             about = {"v": 1, "kind": "states", "layer": "lstm", "cell": "LSTM", "units": 2, **content}
@@ -561,7 +561,7 @@ def test_what_is_masked_and_what_is_nan(tmp_path, load_fast):
 def test_whatever_is_damaged_is_left_out_or_told(tmp_path, load_fast):
     """Never is it the server that fails; TensorBoard's loaders differ in what they hand over."""
     for name, message in {**DAMAGED_FLOWS, **DAMAGED_FRAMES}.items():
-        with events.Run(tmp_path / name) as run:
+        with recording.Run(tmp_path / name) as run:
             run.tensor("rnn/lstm/grad_flow", ONES, 0, "rnn_tutorial", FLOW_ABOUT)
             run.blobs("rnn/lstm/states", [*parts({}).string_val], 0, "rnn_tutorial", STATES_ABOUT)
         if name in DAMAGED_FLOWS:
@@ -573,7 +573,7 @@ def test_whatever_is_damaged_is_left_out_or_told(tmp_path, load_fast):
             about = metadata(STATES_ABOUT, summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
             add(run.path, ("rnn/lstm/states", message, 1, about))
     for number, content in enumerate(DAMAGED_METADATA):
-        with events.Run(tmp_path / f"metadata {number}") as run:
+        with recording.Run(tmp_path / f"metadata {number}") as run:
             run.tensor("rnn/lstm/grad_flow", ONES, 0, "rnn_tutorial", content)
     names = {path.name for path in tmp_path.iterdir()}
     client = open_board(tmp_path, load_fast)
@@ -602,7 +602,7 @@ def test_whatever_is_damaged_is_left_out_or_told(tmp_path, load_fast):
 
 
 def test_findings_of_a_folder_whose_files_come_and_go(tmp_path, record_layer, monkeypatch):
-    with events.Run(tmp_path / "run") as run:
+    with recording.Run(tmp_path / "run") as run:
         record_layer(run)
     client = open_board(tmp_path, "false")
     wait_for(lambda: "lstm" in layers_of(client, "run"))
@@ -630,7 +630,7 @@ def test_a_tag_that_is_known_before_its_data(logs, monkeypatch):
 
 
 def test_all_epochs_are_kept_unless_the_user_says_otherwise(tmp_path, load_fast, record_layer):
-    with events.Run(tmp_path / "long") as run:
+    with recording.Run(tmp_path / "long") as run:
         record_layer(run, epochs=range(300), time=3, frames=False)
     for options, kept in (((), 300), (("--samples_per_plugin", "rnn_tutorial=20"), 20)):
         client = open_board(tmp_path, load_fast, *options)

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from tab import MAP, PROGRAM, Page, colors, shown, wait_for
 
-from rnn_tutorial.recording import events
+from rnn_tutorial import recording
 
 ROOT = pathlib.Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -52,13 +52,13 @@ def test_pure_functions_in_node():
 def logs(tmp_path_factory, record_layer):
     folder = tmp_path_factory.mktemp("page")
     for name, scale in (("first", 1.0), ("second", 100.0)):
-        with events.Run(folder / "two" / name) as run:
+        with recording.Run(folder / "two" / name) as run:
             record_layer(run, scale=scale)
-    with events.Run(folder / "two" / "long <i>") as run:
+    with recording.Run(folder / "two" / "long <i>") as run:
         record_layer(run, ODD_NAME, epochs=range(1200), frames=False, time=5)
-    with events.Run(folder / "none" / "dense") as run:
+    with recording.Run(folder / "none" / "dense") as run:
         run.scalar("epoch_loss", 1.0, 0)
-    with events.Run(folder / "none" / "just_begun"):
+    with recording.Run(folder / "none" / "just_begun"):
         pass
     return folder
 
@@ -341,13 +341,13 @@ def odd(start, tmp_path_factory, record_layer):
     }
     tables["infinite"][2:] = np.inf
     for name, table in tables.items():
-        with events.Run(folder / name) as run:
+        with recording.Run(folder / name) as run:
             for epoch, row in enumerate(table):
                 content = {**about, "masked": [[0, 1]] if name == "nan" else []}
                 array = row.astype("float32")
                 run.tensor("rnn/lstm/grad_flow", array, epoch, "rnn_tutorial", json.dumps(content).encode())
     for name, scale in (("healthy", 1.0), ("exploded", 1e16), ("exploded_too", 1e9)):
-        with events.Run(folder / name) as run:
+        with recording.Run(folder / name) as run:
             record_layer(run, scale=scale)
     page = Page(None, start(folder))
     return page.address.partition("/data/")[0]
@@ -462,7 +462,7 @@ def test_empty_states_teach(browser, start, logs, tmp_path):
 def test_two_hundred_runs(browser, start, tmp_path, record_layer):
     """All are listed, under each other in a list that scrolls; the last one can be chosen."""
     for number in range(200):
-        with events.Run(tmp_path / f"run_{number:03}") as run:
+        with recording.Run(tmp_path / f"run_{number:03}") as run:
             record_layer(run, epochs=range(1), frames=False, time=3)
     page = Page(browser, start(tmp_path))
     wait_for(lambda: page.open() or len(page.all(".runs li")) == 200)
@@ -482,7 +482,7 @@ def test_two_hundred_runs(browser, start, tmp_path, record_layer):
 
 def test_in_tensorboards_own_page(browser, start, tmp_path, record_layer):
     """The tab under a path prefix, TensorBoard's theme, its reload button while a run is written, a run deleted."""
-    run, other = events.Run(tmp_path / "growing"), events.Run(tmp_path / "other")
+    run, other = recording.Run(tmp_path / "growing"), recording.Run(tmp_path / "other")
     record_layer(run, epochs=range(3))
     record_layer(other, epochs=range(2))
     address = start(tmp_path, "--load_fast", "auto", prefix="/below")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from rnn_tutorial import backend, diagnosis
+from rnn_tutorial import backend, diagnosis, recording
 from rnn_tutorial.callbacks import (
     EmbeddingProjector,
     GradientFlow,
@@ -26,7 +26,6 @@ from rnn_tutorial.callbacks import (
     observe,
 )
 from rnn_tutorial.drawing import diagrams, figures
-from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(16, 4, 2)).astype("float32")
@@ -93,9 +92,9 @@ PLACES = [
     *((LearningCurves, method) for method in ("is_due", "picture_due", "drawing")),
     (figures, "curves"),
     (figures, "png"),
-    (events.Run, "image"),
-    (events.Run, "save"),
-    (events.Run, "close"),
+    (recording.Run, "image"),
+    (recording.Run, "save"),
+    (recording.Run, "close"),
     (backend, "outside_of_graphs"),
 ]
 
@@ -333,7 +332,7 @@ def test_a_run_that_cannot_be_opened(tmp_path, monkeypatch, recorded_warnings, t
     def fail(*arguments):
         raise error("nobody thought of this")
 
-    monkeypatch.setattr(events, "Run", fail)
+    monkeypatch.setattr(recording, "Run", fail)
     watching = observe(tmp_path / "run", probe=(X[:4], Y[:4]))
     with recorded_warnings() as caught:
         assert train(watching) == bare
@@ -345,7 +344,7 @@ def test_a_run_that_cannot_be_opened(tmp_path, monkeypatch, recorded_warnings, t
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf"), None, "noon"], ids=repr)
 def test_a_clock_that_gives_no_time(tmp_path, monkeypatch, recorded_warnings, train, bare, now):
-    monkeypatch.setattr(events, "time", types.SimpleNamespace(time=lambda: now))
+    monkeypatch.setattr("rnn_tutorial.recording.run.time", types.SimpleNamespace(time=lambda: now))
     with recorded_warnings() as caught:
         assert train(observe(tmp_path / "run", pictures=False)) == bare
     assert len(caught) == len(ours(caught)) <= 1
@@ -384,7 +383,7 @@ def test_a_folder_that_is_deleted_while_training_runs(tmp_path, recorded_warning
 def test_a_flush_that_fails_concerns_all_and_is_told_once(
     tmp_path, monkeypatch, recorded_warnings, train, bare, read_tags, tags_of_others, always
 ):
-    real, calls = events.Run.flush, []
+    real, calls = recording.Run.flush, []
 
     def flush(run):
         calls.append(run)
@@ -392,7 +391,7 @@ def test_a_flush_that_fails_concerns_all_and_is_told_once(
             raise MemoryError("nobody thought of this")
         real(run)
 
-    monkeypatch.setattr(events.Run, "flush", flush)
+    monkeypatch.setattr(recording.Run, "flush", flush)
     with recorded_warnings() as caught:
         assert train(others(tmp_path / "run")) == bare
     monkeypatch.undo()
@@ -408,7 +407,7 @@ def test_a_file_that_cannot_be_saved_leaves_the_pictures(
     def fail(*arguments):
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(events.Run, "save", fail)
+    monkeypatch.setattr(recording.Run, "save", fail)
     with recorded_warnings() as caught:
         assert train(observe(tmp_path / "run")) == bare
     assert len(caught) == len(ours(caught)) == 1

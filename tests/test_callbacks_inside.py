@@ -412,7 +412,7 @@ def test_the_tab_reads_what_a_tag_is_about(observed, name):
         # All sentences end before the last step, the first one before the third.
         masked = ([[2, 5]] if kind in ("states", "gates") else [[5, 5]]) if name == "masked" else []
         place = list(run.case.cells).index(layer)
-        expected = {"v": 1, "kind": kind, "layer": layer, "cell": cell, "units": units}
+        expected = {"v": schema.VERSION, "kind": kind, "layer": layer, "cell": cell, "units": units}
         assert about == {**expected, "place": place, "masked": masked}
 
 

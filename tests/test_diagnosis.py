@@ -20,10 +20,12 @@ from tensorboard.backend.event_processing import event_file_loader
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial import callbacks, cli, diagnosis
+from rnn_tutorial import callbacks, cli, diagnosis, recording
 from rnn_tutorial.callbacks import HealthCheck, health
+from rnn_tutorial.diagnosis import facts
+from rnn_tutorial.diagnosis.rules.loss import SHORTER_STEPS
 from rnn_tutorial.inspection import recurrent
-from rnn_tutorial.recording import events
+from rnn_tutorial.recording import events, histograms, schema
 
 NAN = float("nan")
 
@@ -33,7 +35,7 @@ def curve(*values):
 
 
 def table(values):
-    return events.histogram_buckets(np.asarray(values, dtype="float64"))[0]
+    return histograms.count(np.asarray(values, dtype="float64"))[0]
 
 
 FALLING = curve(1.0, 0.6, 0.4, 0.3, 0.25, 0.22, 0.2, 0.19, 0.18, 0.17, 0.17, 0.17)
@@ -228,7 +230,7 @@ def test_every_rule_is_tested_and_has_a_source():
     assert {case[0].__name__ for case in CASES.values()} == set(diagnosis.RULES)
     for rule in diagnosis.RULES.values():
         assert any(word in rule.__doc__ for word in ("19", "20", "easured", "no threshold"))
-    assert set(diagnosis.WHILE_TRAINING) < set(diagnosis.RULES)
+    assert set(diagnosis.while_training()) < set(diagnosis.RULES)
 
 
 def test_the_numbers_of_a_finding():
@@ -343,7 +345,7 @@ def test_the_advice_fits_the_cell(cell, gates, named):
     run = diagnosis.RunData("by hand")
     for name, values in zip(("kernel", "recurrent_kernel", "bias"), layer.get_weights(), strict=True):
         run.histograms[f"weights/layer/{name}"] = {0: table(values)}
-    assert diagnosis._cell(run, "layer") == cell
+    assert facts.cell(run, "layer") == cell
 
 
 def every_finding():
@@ -567,7 +569,7 @@ def exploded(tmp_path_factory, recorded_warnings):
     check = HealthCheck(folder, stop_on=("nan",))
     lines = []
     with pytest.MonkeyPatch.context() as patch, recorded_warnings():
-        patch.setattr(health.quiet, "tell", lines.append)
+        patch.setattr(health._console, "tell", lines.append)
         model.fit(X, Y, callbacks=[check], **{**FIT, "epochs": 30})
     return folder, model, lines
 
@@ -588,7 +590,7 @@ def test_a_finding_is_told_once_and_stops_only_who_asks(exploded, read_values, o
     # The console has what to try, and how to go on.
     summary = "\n".join(lines[lines.index(f"HealthCheck of {folder}: 1 severe:") :])
     assert "    Try: Take a tenth of the learning rate" in summary
-    assert f"      {diagnosis._SHORTER_STEPS}\n" in summary
+    assert f"      {SHORTER_STEPS}\n" in summary
     assert summary.endswith(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
 
 
@@ -636,7 +638,7 @@ def test_a_plain_run_of_keras(tmp_path):
 
 
 def by_hand(folder, loss=FALLING):
-    with events.Run(folder / "train") as run:
+    with recording.Run(folder / "train") as run:
         for epoch, value in loss.items():
             run.scalar("epoch_loss", value, epoch)
     return folder
@@ -663,9 +665,9 @@ def test_a_file_that_breaks_off(tmp_path, our_event_file):
 def test_what_cannot_be_understood_is_left_out(tmp_path, record_layer):
     """A newer version, a frame that is no frame, an array of another shape: the rest is judged, and they are told."""
     about = json.dumps({"v": 1}).encode()
-    with events.Run(tmp_path / "run") as run:
+    with recording.Run(tmp_path / "run") as run:
         record_layer(run)
-        record_layer(run, "newer", version=2)
+        record_layer(run, "newer", version=schema.VERSION + 1)
         for epoch, blobs in enumerate([[b"{}", b""], [b"no header"], [b'{"shape": [9]}', b"123"], [b"{}"]]):
             run.blobs("rnn/gru/states", blobs, epoch, "rnn_tutorial", about)
         run.blobs(
@@ -695,7 +697,7 @@ def test_folders_called_as_keras_calls_a_part(tmp_path):
     by_hand(tmp_path / "run", sick)
     assert [one.rule for one in diagnosis.diagnose(diagnosis.read(tmp_path / "run" / "train"))] == ["nan"]
     by_hand(tmp_path / "logs" / "train", sick)
-    with events.Run(tmp_path / "logs" / "train") as run:
+    with recording.Run(tmp_path / "logs" / "train") as run:
         run.scalar("gradient_norm/global", 1.0, 0)
     assert diagnosis.runs(tmp_path / "logs") == [tmp_path / "logs" / "train"]
     found = diagnosis.read(tmp_path / "logs" / "train")
@@ -809,7 +811,7 @@ DAMAGED = {
 @pytest.fixture(scope="module")
 def sick(tmp_path_factory, record_layer):
     """A run whose gradient vanishes, and whose loss does not fall: what has to be found beside any damage."""
-    with events.Run(tmp_path_factory.mktemp("sick") / "run") as run:
+    with recording.Run(tmp_path_factory.mktemp("sick") / "run") as run:
         record_layer(run, epochs=range(5), time=8)
         for epoch in range(5):
             run.scalar("epoch_loss", FLAT[epoch], epoch)
@@ -884,7 +886,7 @@ def test_numbers_of_one_element_are_numbers(tmp_path):
 def test_gates_of_any_name(tmp_path):
     """A name that Python would take for a place in a format."""
     for gate in ("{", "{0}", "{gate}", "{layer}", "a\nb"):
-        with events.Run(tmp_path / "run") as run:
+        with recording.Run(tmp_path / "run") as run:
             for epoch in range(3):
                 run.scalar(f"saturation/lstm/{gate}", 1.0, epoch)
         (finding,) = diagnosis.diagnose(diagnosis.read(run.log_dir))
@@ -1043,7 +1045,7 @@ def test_the_command_tells_a_wrong_folder_and_judges_the_others(tmp_path, capsys
 
 def test_the_command_prints_names_on_one_line(tmp_path, capsys):
     """Names of layers come from the file."""
-    with events.Run(tmp_path / "run") as run:
+    with recording.Run(tmp_path / "run") as run:
         for layer in ("a\nb\x1b[31m", "x" * 5000):
             for gate in ("input", "candidate"):
                 run.scalar(f"saturation/{layer}/{gate}", 1.0, 0)

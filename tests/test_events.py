@@ -21,7 +21,8 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from tensorboard.summary.writer import record_writer
 
-from rnn_tutorial.recording import events, locks
+from rnn_tutorial import recording
+from rnn_tutorial.recording import events, folders, histograms, locks
 
 
 def png(width=7, height=3, color=(200, 30, 30)):
@@ -56,7 +57,7 @@ def everything(tmp_path_factory):
         "frames": [[b"{}", bytes(range(256))], [b"\x00"], []],
     }
     start = time.time()
-    with events.Run(folder) as run:
+    with recording.Run(folder) as run:
         for step in range(3):
             run.scalar("loss", written["loss"][step], step)
             run.histogram("weights", written["weights"][step], step)
@@ -81,8 +82,8 @@ def test_the_file_is_named_as_tensorboard_looks_for_it(everything, our_event_fil
     path = our_event_file(everything[0])
     assert path.name.startswith("events.out.tfevents.")
     assert socket.gethostname() in path.name
-    assert events.is_taken(everything[0])
-    assert not events.is_taken(everything[0].parent)
+    assert folders.is_taken(everything[0])
+    assert not folders.is_taken(everything[0].parent)
     assert not stat.S_IMODE(path.stat().st_mode) & 0o111, "an event file is no program"
 
 
@@ -177,7 +178,7 @@ def test_tensors_of_every_kind(tmp_path, read_values, our_event_file, dtype, sha
     values = (100 * np.random.default_rng(0).normal(size=shape)).astype(dtype)
     if dtype.startswith("float") and values.ndim and values.size:
         values.ravel()[:3] = np.nan, np.inf, -np.inf
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         run.tensor("t", values, 5, plugin="p")
     found = read_values(our_event_file(tmp_path))["p"]["t"][5]
     assert (found.dtype, found.shape) == (values.dtype, values.shape)
@@ -187,7 +188,7 @@ def test_tensors_of_every_kind(tmp_path, read_values, our_event_file, dtype, sha
 def test_arrays_that_do_not_lie_in_order(tmp_path, read_values, our_event_file):
     values = np.arange(24.0).reshape(2, 3, 4)
     views = {"turned": values.T, "reversed": values[::-1, :, ::2], "swapped": values.astype(">f8")}
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         for tag, view in views.items():
             run.tensor(tag, view.astype("float64") if tag == "swapped" else view, 0, plugin="p")
     found = read_values(our_event_file(tmp_path))["p"]
@@ -196,7 +197,7 @@ def test_arrays_that_do_not_lie_in_order(tmp_path, read_values, our_event_file):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "complex64", "U3", "O"])
 def test_tensors_of_another_kind_are_refused(tmp_path, dtype):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     with pytest.raises(ValueError, match="float16, float32, float64, int32, int64, received") as caught:
         run.tensor("t", np.zeros(2, dtype), 0, plugin="p")
     assert str(np.dtype(dtype)) in str(caught.value)
@@ -218,14 +219,14 @@ def test_tensors_of_another_kind_are_refused(tmp_path, dtype):
     ids=str,
 )
 def test_scalars_of_any_size(tmp_path, read_values, our_event_file, value, expected):
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         run.scalar("s", value, 0)
     assert read_values(our_event_file(tmp_path))["scalars"]["s"][0] == np.float32(expected)
 
 
 def test_steps_are_kept(tmp_path, read_values, our_event_file):
     steps = [0, 3, np.int64(7), 2**40]
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         for step in steps:
             run.scalar("s", 1, step)
     assert list(read_values(our_event_file(tmp_path))["scalars"]["s"]) == steps
@@ -304,7 +305,7 @@ def test_histograms_are_those_of_tensorflow(tmp_path, read_values):
     expected = read_values(path)["histograms"]["h"]
     assert len(expected) == len(arrays)
     for step, array in enumerate(arrays):
-        table, nonfinite = events.histogram_buckets(array)
+        table, nonfinite = histograms.count(array)
         assert (table.dtype, nonfinite) == (np.float64, 0)
         assert np.array_equal(table, expected[step]), f"{array.dtype} {array!r}"
         assert table[:, 2].sum() == np.size(array)
@@ -313,7 +314,7 @@ def test_histograms_are_those_of_tensorflow(tmp_path, read_values):
 @pytest.mark.parametrize("buckets", [1, 2, 7, 30, 100])
 def test_any_number_of_buckets(buckets):
     values = np.random.default_rng(0).normal(size=200)
-    table, _ = events.histogram_buckets(values, buckets)
+    table, _ = histograms.count(values, buckets)
     assert table.shape == (buckets, 3)
     low, high = values.min(), values.max()
     for number, (left, right, count) in enumerate(table):
@@ -326,11 +327,11 @@ def test_any_number_of_buckets(buckets):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_nan_and_infinities_are_counted_and_left_out(tmp_path, read_values, our_event_file, dtype):
     values = np.array([1, np.nan, 2, np.inf, 3, -np.inf, np.nan], dtype)
-    table, nonfinite = events.histogram_buckets(values)
+    table, nonfinite = histograms.count(values)
     assert nonfinite == 4
-    assert np.array_equal(table, events.histogram_buckets(np.array([1.0, 2.0, 3.0]))[0])
+    assert np.array_equal(table, histograms.count(np.array([1.0, 2.0, 3.0]))[0])
     before = values.copy()
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert run.histogram("h", values, 0) == 4
         assert run.histogram("h", np.ones(3), 1) == 0
         assert run.histogram("h", np.full(2, np.nan), 2) == 2
@@ -342,7 +343,7 @@ def test_nan_and_infinities_are_counted_and_left_out(tmp_path, read_values, our_
 
 @pytest.mark.parametrize("values", [[], [np.nan], [np.inf, -np.inf]], ids=str)
 def test_without_any_finite_value_all_is_zero(values):
-    table, nonfinite = events.histogram_buckets(np.array(values))
+    table, nonfinite = histograms.count(np.array(values))
     assert nonfinite == len(values)
     assert np.array_equal(table, np.zeros((30, 3)))
 
@@ -365,7 +366,7 @@ LARGEST, SMALLEST = np.finfo("float64").max, np.finfo("float64").tiny
 )
 def test_the_ends_of_float64(values):
     # Warnings are errors: nothing may overflow or divide by zero on the way.
-    table, nonfinite = events.histogram_buckets(np.array(values))
+    table, nonfinite = histograms.count(np.array(values))
     assert nonfinite == 0
     assert np.all(np.isfinite(table))
     assert (table[0, 0], table[-1, 1]) == (min(values), max(values))
@@ -381,7 +382,7 @@ def test_the_ends_of_float64(values):
 
 @pytest.mark.parametrize("values", [[0.0, 5e-324], [5e-324, 1e-323, 2e-323], [5e-324 * k for k in range(200)]], ids=len)
 def test_below_the_smallest_normal_number_all_values_are_counted(values):
-    table, nonfinite = events.histogram_buckets(np.array(values))
+    table, nonfinite = histograms.count(np.array(values))
     assert nonfinite == 0
     assert np.all(np.isfinite(table))
     assert table[:, 2].sum() == len(values)
@@ -390,7 +391,7 @@ def test_below_the_smallest_normal_number_all_values_are_counted(values):
 def test_the_array_is_left_as_it_was():
     for values in (np.arange(5.0), np.arange(5.0)[::-1], np.arange(4.0).reshape(2, 2)):
         before = values.copy()
-        events.histogram_buckets(values)
+        histograms.count(values)
         assert np.array_equal(values, before)
 
 
@@ -410,7 +411,7 @@ WRITERS = {
 @pytest.mark.parametrize("second", WRITERS)
 @pytest.mark.parametrize("first", WRITERS)
 def test_a_tag_cannot_hold_two_kinds(tmp_path, read_events, our_event_file, first, second):
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         WRITERS[first](run, "a/b")
         WRITERS[second](run, "another tag")
         if first == second:
@@ -426,7 +427,7 @@ def test_a_tag_cannot_hold_two_kinds(tmp_path, read_events, our_event_file, firs
     "wrong", [b"", b"GIF89a", b"\x89PNG", b"\x89PNG\r\n\x1a\n", png()[:20]], ids=["none", "gif", "4", "8", "20"]
 )
 def test_what_is_no_png_is_refused(tmp_path, wrong):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     with pytest.raises(ValueError, match="png must be the bytes of a PNG file"):
         run.image("picture", wrong, 0)
 
@@ -435,7 +436,7 @@ def test_what_is_no_png_is_refused(tmp_path, wrong):
 
 
 def test_what_is_flushed_can_be_read_at_once(tmp_path, read_values, our_event_file):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     path = our_event_file(tmp_path)
     assert read_values(path) == {}
     run.scalar("s", 1, 0)
@@ -454,8 +455,8 @@ def test_what_was_flushed_outlives_the_process(tmp_path, run_python, read_values
         """
         import os, sys
         import numpy as np
-        from rnn_tutorial.recording import events
-        run = events.Run(sys.argv[1])
+        from rnn_tutorial import recording
+        run = recording.Run(sys.argv[1])
         for step in range(5):
             run.scalar("s", step, step)
             run.histogram("h", np.arange(10), step)
@@ -472,7 +473,7 @@ def test_what_was_flushed_outlives_the_process(tmp_path, run_python, read_values
 
 
 def test_a_closed_run_takes_nothing_more(tmp_path, read_values, our_event_file, open_event_files, recorded_warnings):
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert not run.broken
         assert len(open_event_files(tmp_path)) == 1
         run.scalar("s", 1, 0)
@@ -489,7 +490,7 @@ def test_a_closed_run_takes_nothing_more(tmp_path, read_values, our_event_file, 
 
 def test_a_run_is_closed_when_the_program_fails(tmp_path, read_values, our_event_file):
     def program():
-        with events.Run(tmp_path) as run:
+        with recording.Run(tmp_path) as run:
             run.scalar("s", 1, 0)
             raise KeyError
 
@@ -499,7 +500,7 @@ def test_a_run_is_closed_when_the_program_fails(tmp_path, read_values, our_event
 
 
 def test_a_forgotten_run_closes_its_file(tmp_path, open_event_files):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     assert len(open_event_files(tmp_path)) == 1
     del run
     assert open_event_files(tmp_path) == []
@@ -588,7 +589,7 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
 
 
 def test_a_file_that_grows_while_it_is_read(tmp_path):
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         found = []
         for event in events.read(run.path):
             found.append(event.step)
@@ -605,7 +606,7 @@ def test_each_run_has_a_folder_of_its_own(tmp_path, capsys):
     folder = tmp_path / "run"
     taken = []
     for number in range(4):
-        with events.Run(str(folder) if number % 2 else folder) as run:
+        with recording.Run(str(folder) if number % 2 else folder) as run:
             taken.append(run.log_dir)
         lines = capsys.readouterr().out.splitlines()
         if number == 0:
@@ -621,19 +622,19 @@ def test_each_run_has_a_folder_of_its_own(tmp_path, capsys):
 def test_a_slash_at_the_end_makes_no_difference(tmp_path):
     folder = tmp_path / "run"
     for expected in (folder, tmp_path / "run_2", tmp_path / "run_3"):
-        with events.Run(f"{folder}/") as run:
+        with recording.Run(f"{folder}/") as run:
             assert run.log_dir == expected
 
 
 def test_a_run_that_is_still_open_counts(tmp_path):
-    first, second = events.Run(tmp_path / "run"), events.Run(tmp_path / "run")
+    first, second = recording.Run(tmp_path / "run"), recording.Run(tmp_path / "run")
     assert (first.log_dir, second.log_dir) == (tmp_path / "run", tmp_path / "run_2")
 
 
 def test_a_gap_in_the_numbers_is_filled(tmp_path):
     for name in ("run", "run_3"):
-        events.Run(tmp_path / name).close()
-    with events.Run(tmp_path / "run") as run:
+        recording.Run(tmp_path / name).close()
+    with recording.Run(tmp_path / "run") as run:
         assert run.log_dir == tmp_path / "run_2"
 
 
@@ -642,8 +643,8 @@ def test_files_of_others_do_not_take_a_folder(tmp_path, capsys):
     for path in ("events.out.tfevents.123.host", "events.out.tfevents.5.host.v2", "train/events.out.tfevents.7.host"):
         (tmp_path / path).write_bytes(b"")
     (tmp_path / "curves.png").write_bytes(png())
-    assert not events.is_taken(tmp_path)
-    with events.Run(tmp_path) as run:
+    assert not folders.is_taken(tmp_path)
+    with recording.Run(tmp_path) as run:
         assert run.log_dir == tmp_path
     assert capsys.readouterr().out == ""
 
@@ -651,12 +652,12 @@ def test_files_of_others_do_not_take_a_folder(tmp_path, capsys):
 def test_a_folder_named_like_a_pattern(tmp_path):
     folder = tmp_path / "lr=[0.1]*?"
     for expected in (folder, tmp_path / "lr=[0.1]*?_2"):
-        with events.Run(folder) as run:
+        with recording.Run(folder) as run:
             assert run.log_dir == expected
 
 
 def test_two_runs_of_one_second_do_not_share_a_file(tmp_path):
-    names = {events.Run(tmp_path / str(number)).path.name for number in range(5)}
+    names = {recording.Run(tmp_path / str(number)).path.name for number in range(5)}
     assert len(names) == 5
 
 
@@ -687,7 +688,7 @@ def test_a_full_disk_gives_one_warning_and_a_whole_file(
     # The first write is that of the file's version.
     failing_write(monkeypatch, tmp_path, whole_writes=3)
     with recorded_warnings() as caught:
-        run = events.Run(tmp_path)
+        run = recording.Run(tmp_path)
         for step in range(6):
             run.scalar("s", step, step)
             run.histogram("h", np.arange(10.0), step)
@@ -708,7 +709,7 @@ def test_a_full_disk_gives_one_warning_and_a_whole_file(
 def test_a_write_that_takes_part_is_gone_on_with(tmp_path, monkeypatch, read_values, our_event_file):
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:17]))
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         for step in range(3):
             run.histogram("h", np.arange(10.0), step)
     monkeypatch.undo()
@@ -717,7 +718,7 @@ def test_a_write_that_takes_part_is_gone_on_with(tmp_path, monkeypatch, read_val
 
 def test_a_disk_that_is_full_from_the_beginning(tmp_path, monkeypatch, recorded_warnings):
     failing_write(monkeypatch, tmp_path, whole_writes=0)
-    with recorded_warnings() as caught, events.Run(tmp_path) as run:
+    with recorded_warnings() as caught, recording.Run(tmp_path) as run:
         run.scalar("s", 1, 0)
         run.flush()
     assert len(caught) == 1
@@ -730,13 +731,13 @@ def test_a_file_that_may_not_grow(tmp_path, run_python, read_values, our_event_f
         """
         import json, resource, signal, sys, warnings
         import numpy as np
-        from rnn_tutorial.recording import events
+        from rnn_tutorial import recording
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             whole = 0
-            with events.Run(sys.argv[1]) as run:
+            with recording.Run(sys.argv[1]) as run:
                 for step in range(50):
                     run.histogram("h", np.arange(10.0), step)
                     run.flush()
@@ -761,7 +762,7 @@ def test_a_folder_below_a_file_cannot_be(tmp_path, recorded_warnings, below):
     (tmp_path / "file").write_text("kept")
     folder = tmp_path / "file" / below if below != "." else tmp_path / "file"
     with recorded_warnings() as caught:
-        run = events.Run(folder)
+        run = recording.Run(folder)
         for name, write in WRITERS.items():
             write(run, name)
         run.flush()
@@ -779,7 +780,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, recorded_warnin
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(os, "open", refuse)
-    with recorded_warnings() as caught, events.Run(tmp_path) as run:
+    with recorded_warnings() as caught, recording.Run(tmp_path) as run:
         run.scalar("s", 1, 0)
     assert len(caught) == 1
     assert os.strerror(errno.EACCES) in str(caught[0].message)
@@ -789,7 +790,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, recorded_warnin
 
 
 def test_save_writes_all_of_it(tmp_path):
-    with events.Run(tmp_path / "run") as run:
+    with recording.Run(tmp_path / "run") as run:
         assert run.save("curves.png", b"first") == tmp_path / "run" / "curves.png"
         assert run.save("curves.png", b"second") == tmp_path / "run" / "curves.png"
         assert not run.broken
@@ -799,7 +800,7 @@ def test_save_writes_all_of_it(tmp_path):
 
 @pytest.mark.parametrize("failing", ["write_bytes", "replace"])
 def test_save_leaves_what_was_there_or_nothing(tmp_path, monkeypatch, recorded_warnings, our_event_file, failing):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     run.save("old.png", b"old")
 
     def fail(path, *arguments):
@@ -820,7 +821,7 @@ def test_save_leaves_what_was_there_or_nothing(tmp_path, monkeypatch, recorded_w
 
 
 def test_what_was_flushed_stays_when_save_fails(tmp_path, monkeypatch, recorded_warnings, read_values, our_event_file):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     run.scalar("s", 1, 0)
     run.flush()
 
@@ -840,7 +841,7 @@ def test_what_was_flushed_stays_when_save_fails(tmp_path, monkeypatch, recorded_
 @pytest.mark.parametrize("gone", ["removed", "became a file"])
 def test_a_folder_that_goes_away_meanwhile(tmp_path, recorded_warnings, gone):
     folder = tmp_path / "run"
-    run = events.Run(folder)
+    run = recording.Run(folder)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
@@ -863,8 +864,8 @@ def test_writing_loads_neither_tensorflow_nor_keras(tmp_path, run_python, read_v
         """
         import sys
         import numpy as np
-        from rnn_tutorial.recording import events
-        with events.Run(sys.argv[1]) as run:
+        from rnn_tutorial import recording
+        with recording.Run(sys.argv[1]) as run:
             run.scalar("s", 1, 0)
             run.histogram("h", np.ones(3), 0)
             run.text("t", "x", 0)
@@ -887,7 +888,7 @@ def test_of_runs_that_start_at_once_each_has_its_own_folder(tmp_path):
 
         def start(folder=tmp_path / str(attempt), together=together, runs=runs):
             together.wait()
-            runs.append(events.Run(folder))
+            runs.append(recording.Run(folder))
 
         threads = [threading.Thread(target=start) for _ in range(6)]
         for thread in threads:
@@ -903,20 +904,20 @@ def test_a_lock_that_a_dead_program_left_is_no_obstacle(tmp_path):
     lock = tmp_path / ".claimed"
     lock.touch()
     os.utime(lock, (0, 0))
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert run.log_dir == tmp_path
     assert not lock.exists()
 
 
 KILLED = """
 import os, signal, sys
-from rnn_tutorial.recording import events
+from rnn_tutorial import recording
 
 def kill(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(os, sys.argv[2], kill)
-events.Run(sys.argv[1])
+recording.Run(sys.argv[1])
 """
 
 
@@ -926,8 +927,8 @@ def test_a_program_that_is_killed_while_it_makes_its_file(tmp_path, run_python, 
     run_python(KILLED, tmp_path / "run", where, code=-9)
     assert (tmp_path / "run" / ".claimed").exists()
     left = our_event_file(tmp_path / "run")
-    assert events.is_taken(tmp_path / "run") == (where == "unlink")
-    with events.Run(tmp_path / "run") as run:
+    assert folders.is_taken(tmp_path / "run") == (where == "unlink")
+    with recording.Run(tmp_path / "run") as run:
         assert run.log_dir == tmp_path / ("run" if where == "write" else "run_2")
     if where == "write":
         assert not left.exists(), "it would hide the new one from TensorBoard's loader"
@@ -936,16 +937,16 @@ def test_a_program_that_is_killed_while_it_makes_its_file(tmp_path, run_python, 
 
 @pytest.mark.parametrize("content", [b"", b"\x18\x00\x00", bytes(40)], ids=["empty", "half", "zeros"])
 def test_a_file_of_ours_without_an_event_takes_no_folder(tmp_path, our_event_file, content):
-    left = tmp_path / f"events.out.tfevents.1.host.2.0{events.SUFFIX}"
+    left = tmp_path / f"events.out.tfevents.1.host.2.0{folders.SUFFIX}"
     left.write_bytes(content)
     (tmp_path / ".claimed").touch()
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert run.log_dir == tmp_path
     assert our_event_file(tmp_path) == run.path
 
 
 def test_a_lock_that_a_living_program_holds(tmp_path):
-    with locks.held(tmp_path / ".claimed") as is_held, events.Run(tmp_path) as run:
+    with locks.held(tmp_path / ".claimed") as is_held, recording.Run(tmp_path) as run:
         assert is_held
         assert run.log_dir == pathlib.Path(f"{tmp_path}_2")
         with locks.held(tmp_path / ".claimed") as is_held_too:
@@ -958,10 +959,10 @@ def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "take", lambda descriptor: None)
     lock = tmp_path / ".claimed"
     lock.touch()
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert run.log_dir == pathlib.Path(f"{tmp_path}_2")
     os.utime(lock, (0, 0))
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         assert run.log_dir == tmp_path
     assert not lock.exists()
 
@@ -971,9 +972,9 @@ def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
 
 FORKED = """
 import os, sys, weakref
-from rnn_tutorial.recording import events
+from rnn_tutorial import recording
 
-with events.Run(sys.argv[1]) as run:
+with recording.Run(sys.argv[1]) as run:
     run.scalar("s", 1, 0)
     run.flush()
     run.scalar("s", 2, 1)
@@ -1008,7 +1009,7 @@ def test_a_child_writes_nothing_of_its_parents(tmp_path, run_python, read_values
 
 
 def test_a_child_has_runs_of_its_own(tmp_path, run_python, read_values, our_event_file):
-    action = "own = events.Run(sys.argv[1]); own.scalar('s', 5, 0); own.close(); os._exit(0)"
+    action = "own = recording.Run(sys.argv[1]); own.scalar('s', 5, 0); own.close(); os._exit(0)"
     run_python(FORKED.format(action=action), tmp_path / "run")
     assert read_values(our_event_file(tmp_path / "run"))["scalars"]["s"] == {0: 1, 1: 2, 3: 4}
     assert read_values(our_event_file(tmp_path / "run_2"))["scalars"]["s"] == {0: 5}
@@ -1018,7 +1019,7 @@ def test_a_child_has_runs_of_its_own(tmp_path, run_python, read_values, our_even
 
 
 def test_a_part_shares_the_fate_of_its_run(tmp_path, read_values, our_event_file, open_event_files):
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         run.part("train").scalar("loss", 1, 0)
         run.part("train").scalar("loss", 2, 1)
         run.flush()
@@ -1030,7 +1031,7 @@ def test_a_part_shares_the_fate_of_its_run(tmp_path, read_values, our_event_file
 
 @pytest.mark.parametrize("first", ["part", "run"])
 def test_a_part_and_its_run_give_up_together(tmp_path, monkeypatch, recorded_warnings, first):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     part = run.part("train")
 
     def write(descriptor, content):
@@ -1050,13 +1051,13 @@ def test_a_part_and_its_run_give_up_together(tmp_path, monkeypatch, recorded_war
 
 @pytest.mark.parametrize("is_read", [False, True], ids=["kept", "read from its files"])
 def test_a_run_that_goes_on(tmp_path, read_values, read_events, our_event_file, is_read):
-    run = events.Run(tmp_path / "run")
+    run = recording.Run(tmp_path / "run")
     run.scalar("s", 1, 0)
     run.histogram("h", np.arange(10.0), 3)
     run.part("train").scalar("loss", 1, 0)
     run.close()
     if is_read:
-        run = events.Run.closed(tmp_path / "run")
+        run = recording.Run.closed(tmp_path / "run")
     assert run.go_on()
     assert (run.steps, run.part("train").steps) == ({"s": 0, "h": 3}, {"loss": 0})
     assert not run.go_on(), "it is open"
@@ -1075,7 +1076,7 @@ def test_a_run_that_goes_on(tmp_path, read_values, read_events, our_event_file, 
 
 
 def test_a_run_does_not_go_on_where_its_files_changed(tmp_path, open_event_files):
-    run = events.Run(tmp_path)
+    run = recording.Run(tmp_path)
     run.part("train").scalar("loss", 1, 0)
     run.close()
     path = run.part("train").path
@@ -1084,7 +1085,7 @@ def test_a_run_does_not_go_on_where_its_files_changed(tmp_path, open_event_files
         path.write_bytes(changed)
         assert not run.go_on()
     path.write_bytes(content)
-    other = events.Run.closed(tmp_path)
+    other = recording.Run.closed(tmp_path)
     assert other.go_on()
     assert not run.go_on(), "somebody else writes there"
     other.close()
@@ -1096,11 +1097,11 @@ def test_a_run_does_not_go_on_where_its_files_changed(tmp_path, open_event_files
 @pytest.mark.parametrize("what", ["nothing", "two files", "half a record", "another's file", "another's part"])
 def test_no_run_that_could_go_on(tmp_path, what):
     if what != "nothing":
-        run = events.Run(tmp_path)
+        run = recording.Run(tmp_path)
         run.part("train")
         run.close()
     if what == "two files":
-        (tmp_path / f"events.out.tfevents.1{events.SUFFIX}").write_bytes(run.path.read_bytes())
+        (tmp_path / f"events.out.tfevents.1{folders.SUFFIX}").write_bytes(run.path.read_bytes())
     elif what == "half a record":
         run.path.write_bytes(run.path.read_bytes() + b"\x18")
     elif what == "another's file":
@@ -1109,12 +1110,12 @@ def test_no_run_that_could_go_on(tmp_path, what):
         (tmp_path / "validation").mkdir()
         (tmp_path / "validation" / "events.out.tfevents.1.host").write_bytes(run.path.read_bytes())
     with pytest.raises(ValueError, match=r"log_dir must hold one event file of this|breaks off after 1"):
-        events.Run.closed(tmp_path)
+        recording.Run.closed(tmp_path)
 
 
 def test_warnings_that_are_errors_end_nothing(tmp_path, capsys, told_instead):
     (tmp_path / "file").write_text("")
-    with events.Run(tmp_path / "file") as run:  # pytest has made errors of warnings
+    with recording.Run(tmp_path / "file") as run:  # pytest has made errors of warnings
         run.scalar("s", 1, 0)
     assert run.broken
     told_instead.clear()
@@ -1125,7 +1126,7 @@ def test_warnings_that_are_errors_end_nothing(tmp_path, capsys, told_instead):
 def test_the_program_may_change_its_folder(tmp_path, monkeypatch, read_values, our_event_file):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    with events.Run("run") as run:
+    with recording.Run("run") as run:
         monkeypatch.chdir(tmp_path / "elsewhere")
         run.scalar("s", 1, 0)
         run.save("x.txt", b"x")
@@ -1162,7 +1163,7 @@ def test_the_program_may_change_its_folder(tmp_path, monkeypatch, read_values, o
     ],
 )
 def test_wrong_arguments_are_told(tmp_path, write, message):
-    with events.Run(tmp_path) as run, pytest.raises(ValueError, match=message):
+    with recording.Run(tmp_path) as run, pytest.raises(ValueError, match=message):
         write(run)
 
 
@@ -1174,7 +1175,7 @@ def test_embeddings_come_back_through_the_reader_of_tensorboard(tmp_path):
     rng = np.random.default_rng(0)
     small, flat = rng.normal(size=(4, 5)) * 1e-3, rng.normal(size=(3, 2))
     labels = ["a", "tab\tand\nline", " ", ""]
-    with events.Run(tmp_path) as run:
+    with recording.Run(tmp_path) as run:
         run.embedding("letters", small + 1, labels)
         run.embedding("words after epoch 3/4", flat, ["x", "y", "z"])
         run.embedding("letters", small, labels)
@@ -1194,7 +1195,7 @@ def test_hparams_come_back_through_the_plugin_of_tensorboard(tmp_path):
     from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
     for cell, error in (("lstm", 0.25), ("gru", 0.5)):
-        with events.Run(tmp_path / cell) as run:
+        with recording.Run(tmp_path / cell) as run:
             run.hparams({"cell": cell, "units": np.int64(32), "rate": 0.01, "clipped": cell == "gru"})
             run.scalar("error", 1, 0)
             run.scalar("error", error, 1)
@@ -1233,7 +1234,7 @@ def test_hparams_of_all_kinds_of_runs(tmp_path, metrics):
         "mine": ({"clipped": True}, {"test error": 0.5}),
     }
     for name, (values, scalars) in made.items():
-        with events.Run(tmp_path / name) as run:
+        with recording.Run(tmp_path / name) as run:
             run.hparams(values, metrics)
             for tag, value in scalars.items():
                 run.scalar(tag, value, 0)

@@ -15,9 +15,8 @@ import pytest
 import tab
 from tensorboard.backend.event_processing import event_accumulator
 
-from rnn_tutorial import diagnosis, inspection
+from rnn_tutorial import diagnosis, inspection, recording
 from rnn_tutorial import lesson as shared
-from rnn_tutorial.recording import events
 
 ROOT = pathlib.Path(__file__).parent.parent
 LESSONS = ROOT / "lessons"
@@ -805,7 +804,7 @@ def test_the_last_lines(tmp_path, capsys):
     assert "What you found out\n  - one\n  - two\n" in printed
     assert re.search(r"^This took \d+ s\.$", printed, re.MULTILINE)
     assert "--logdir" not in printed
-    with events.Run(tmp_path / "none" / "run" / "inner") as run:
+    with recording.Run(tmp_path / "none" / "run" / "inner") as run:
         run.scalar("loss", 1.0, 0)
     shared.end(settings, "one")
     printed = capsys.readouterr().out

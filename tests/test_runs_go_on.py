@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing import data_provider, plugin_event_mul
 from tensorboard.data import server_ingester
 from tensorboard.util import grpc_util
 
-from rnn_tutorial import callbacks, diagnosis
+from rnn_tutorial import callbacks, diagnosis, recording
 from rnn_tutorial.callbacks import (
     GradientHistograms,
     HealthCheck,
@@ -27,7 +27,6 @@ from rnn_tutorial.callbacks import (
     observe,
     runs,
 )
-from rnn_tutorial.recording import events
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(24, 4, 2)).astype("float32")
@@ -542,7 +541,7 @@ def test_half_a_record_is_left_as_it_is(tmp_path, another_process, our_event_fil
 
 
 def test_a_run_that_is_still_written_is_left_alone(tmp_path, another_process):
-    with events.Run(tmp_path / "run") as run:
+    with recording.Run(tmp_path / "run") as run:
         run.scalar("s", 1, 0)
         run.flush()
         another_process()

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from rnn_tutorial.recording import events
+from rnn_tutorial import recording
 
 ROOT = pathlib.Path(__file__).parent.parent
 STATIC = ROOT / "rnn_tutorial" / "board" / "static"
@@ -85,7 +85,7 @@ print(json.dumps([files, [[point.name, point.value] for point in points], instal
 
 
 def test_tensorboard_shows_the_tab(installed, folder, serve, record_layer):
-    with events.Run(folder / "logs" / "watched") as written:
+    with recording.Run(folder / "logs" / "watched") as written:
         record_layer(written)
     assert run(str(installed / "tensorboard"), "--version", cwd=folder).strip().startswith("2.")
     address = serve(

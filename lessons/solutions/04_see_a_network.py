@@ -20,15 +20,14 @@ settings = lesson.start("solutions/04_see_a_network", epochs=EPOCHS, quick_epoch
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models
+from rnn_tutorial import data, inspection, models, recording
 from rnn_tutorial.inspection import naming
-from rnn_tutorial.recording import events
 
 source = "scikit-learn" if settings.quick else "auto"
 digits = data.digits.load(source, samples=SAMPLES, validation=0.2, seed=settings.seed)
 x, y = digits.x_train, digits.y_train
 x_new, y_new = digits.x_validation, digits.y_validation
-run = events.Run(settings.log_dir / "answers")
+run = recording.Run(settings.log_dir / "answers")
 
 
 def build(learning_rate, hidden=(64, 64)):

@@ -25,9 +25,8 @@ settings = lesson.start("solutions/07_vanishing_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models
+from rnn_tutorial import data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 
 def network(cell):
@@ -148,7 +147,7 @@ for noise in (0.01, 1.0):
     flows[noise] = inspection.gradient_flow(model, *sequences(64, noise=noise))["simple_rnn"].hidden[::-1]  # (time,)
     print(f"noise {noise:<6}" + "".join(f"{flows[noise][steps]:9.0e}" for steps in back))
 last_ten, before_them = float(flows[0.01][10] / flows[0.01][0]), float(flows[0.01][99] / flows[0.01][10])
-with events.Run(settings.log_dir / "pictures") as run:
+with recording.Run(settings.log_dir / "pictures") as run:
     picture = figures.lines(
         {f"noise {noise}": flow[::-1] for noise, flow in flows.items()},
         "SimpleRNN: spectral radius 0.5, largest singular value 1.5",

@@ -26,9 +26,8 @@ TIMESTEPS = LONGEST // 2 if settings.quick else LONGEST
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models
+from rnn_tutorial import data, inspection, models, recording
 from rnn_tutorial.drawing import figures
-from rnn_tutorial.recording import events
 
 x, y, _, _ = data.tasks.marked_item(SAMPLES, TIMESTEPS, seed=settings.seed, items=len(LETTERS))
 x_new, y_new, marked, lengths = data.tasks.marked_item(500, TIMESTEPS, seed=settings.seed + 1, items=len(LETTERS))
@@ -80,7 +79,7 @@ for cell, units in small:
         )
         print(f"  {letter}: {places}   {is_right[y_new == number].mean():4.0%} right")
     if (cell, units) == ("gru", 2):
-        with events.Run(settings.log_dir / "two_units") as run:
+        with recording.Run(settings.log_dir / "two_units") as run:
             for number, letter in enumerate(LETTERS):
                 one = np.flatnonzero((y_new == number) & (marked < 10))[0]
                 picture = figures.states({"hidden": trace.hidden[one].T}, f"{letter} is marked at step {marked[one]}")

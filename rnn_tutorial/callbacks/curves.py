@@ -2,6 +2,7 @@
 
 from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.drawing import figures
+from rnn_tutorial.recording import schema
 
 
 class LearningCurves(Observer):
@@ -51,6 +52,6 @@ class LearningCurves(Observer):
     def _draw(self):
         with self.drawing():
             png = figures.png(figures.curves(self.history, self.epochs))
-            self.run.image("curves", png, self.epochs[-1])
+            self.run.image(schema.CURVES, png, self.epochs[-1])
             self.save("curves.png", png)
         self._drawn = self.epochs[-1]

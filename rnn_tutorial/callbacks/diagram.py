@@ -6,6 +6,7 @@ from rnn_tutorial import _console
 from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.cli import doctor
 from rnn_tutorial.drawing import diagrams
+from rnn_tutorial.recording import schema
 
 
 class ModelDiagram(Observer):
@@ -28,7 +29,7 @@ class ModelDiagram(Observer):
 
     def begin(self):
         """Draw, or wait for the end of the first epoch where the model is built by its first batch."""
-        self._drawn = "diagram/model" in self.run.steps
+        self._drawn = schema.MODEL_DIAGRAM in self.run.steps
         if self.model.built and not self._drawn:
             self._draw()
 
@@ -42,8 +43,8 @@ class ModelDiagram(Observer):
         if not diagrams.has_dot():
             _tell_how_to_install_dot()
         for name, file, draw in (
-            ("diagram/model", "model.png", diagrams.layers_diagram),
-            ("diagram/unrolled", "unrolled.png", diagrams.unrolled_diagram),
+            (schema.MODEL_DIAGRAM, "model.png", diagrams.layers_diagram),
+            (schema.UNROLLED_DIAGRAM, "unrolled.png", diagrams.unrolled_diagram),
         ):
             with self.guard(name):
                 png = draw(self.model)

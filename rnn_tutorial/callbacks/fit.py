@@ -60,7 +60,7 @@ class Fit:
 
     @property
     def run(self):
-        """The `events.Run`; None before the first epoch, and where none could be opened."""
+        """The `recording.Run`; None before the first epoch, and where none could be opened."""
         return None if self._training is None else self._training.run
 
     def training(self, observer, epoch):

@@ -58,19 +58,20 @@ class GradientFlow(ProbeObserver):
         """Write the norms, their ratio, and keep them for the picture."""
         if look.flow is None:
             return
-        for kind, norms in (
-            ("grad_flow", look.flow.hidden),
-            ("grad_flow_cell", look.flow.cell),
-            ("grad_flow_immediate", look.flow.immediate),
+        for part, norms in (
+            ("total", look.flow.hidden),
+            ("cell", look.flow.cell),
+            ("immediate", look.flow.immediate),
         ):
             if norms is not None:
+                kind = schema.FLOWS[part]
                 with np.errstate(over="ignore"):  # beyond float32 is infinite
                     array = norms.astype("float32")
                 content = self.content(kind, name, look.masked(len(array)))
                 self.run.tensor(schema.tag(name, kind), array, epoch, schema.PLUGIN, content)
         ratio = _ratio(look.flow.hidden)
         if ratio is not None:
-            self.run.scalar(f"gradient_flow_ratio/{name}", ratio, epoch)
+            self.run.scalar(schema.GRADIENT_FLOW_RATIO.format(layer=name), ratio, epoch)
         rows = self._history.setdefault(name, [])
         rows.append((epoch, look.flow.hidden))
         if len(rows) > 2 * _ROWS:
@@ -90,7 +91,8 @@ class GradientFlow(ProbeObserver):
         for number, row in enumerate(norms):
             table[number, : len(row)] = row
         title = f"{name}: gradient through time"
-        return {f"gradient_flow_picture/{name}": figures.gradient_flow(table, epochs, title, masked=masked)}
+        picture = figures.gradient_flow(table, epochs, title, masked=masked)
+        return {schema.GRADIENT_FLOW_PICTURE.format(layer=name): picture}
 
 
 def _ratio(norms):

@@ -10,6 +10,7 @@ from rnn_tutorial.inspection.gradients.layer_choice import check_layers, chooses
 from rnn_tutorial.inspection.gradients.reading import GLOBAL
 from rnn_tutorial.inspection.gradients.recorder import CAPACITY
 from rnn_tutorial.inspection.gradients.tap import GradientTap
+from rnn_tutorial.recording import schema
 
 
 class GradientHistograms(Observer):
@@ -63,7 +64,7 @@ class GradientHistograms(Observer):
         """Open the tap."""
         self._is_blind = False
         self._warned = self.kept("warned", set)
-        self._batches = self.run.steps.get(f"gradient_norm_batch/{GLOBAL}", -1) + 1
+        self._batches = self.run.steps.get(schema.GRADIENT_NORM_BATCH.format(weight=GLOBAL), -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}
@@ -110,7 +111,7 @@ class GradientHistograms(Observer):
         for name, norms in batch_norms.items():
             if self._is_chosen(name):
                 for number, norm in enumerate(norms, self._batches):
-                    self.run.scalar(f"gradient_norm_batch/{name}", norm, number)
+                    self.run.scalar(schema.GRADIENT_NORM_BATCH.format(weight=name), norm, number)
         self._batches += len(batch_norms.get(GLOBAL, ()))
 
     def look(self, epoch, logs):
@@ -118,21 +119,21 @@ class GradientHistograms(Observer):
         reading, self._reading = self._reading, None  # It is as large as the model.
         if not reading.batches:
             return
-        for kind, values in (
-            ("gradient_norm", reading.norm),
-            ("gradient_norm_max", reading.norm_max),
-            ("gradient_norm_clipped", reading.norm_clipped),
-            ("nonfinite_batches", reading.nonfinite),
-            ("update_ratio", reading.update_ratio),
+        for pattern, values in (
+            (schema.GRADIENT_NORM, reading.norm),
+            (schema.GRADIENT_NORM_MAX, reading.norm_max),
+            (schema.GRADIENT_NORM_CLIPPED, reading.norm_clipped),
+            (schema.NONFINITE_BATCHES, reading.nonfinite),
+            (schema.UPDATE_RATIO, reading.update_ratio),
         ):
             for name, value in values.items():
                 # A weight that is all zero has no ratio to its size; a norm that is NaN says that no batch was finite.
-                if self._is_chosen(name) and not (kind == "update_ratio" and math.isnan(value)):
-                    self.run.scalar(f"{kind}/{name}", value, epoch)
+                if self._is_chosen(name) and not (pattern is schema.UPDATE_RATIO and math.isnan(value)):
+                    self.run.scalar(pattern.format(weight=name), value, epoch)
         if reading.clipped_batches is not None:
-            self.run.scalar("clipped_batches", reading.clipped_batches, epoch)
+            self.run.scalar(schema.CLIPPED_BATCHES, reading.clipped_batches, epoch)
         for name, gradient in reading.last.items():
-            self.run.histogram(f"gradients/{name}", gradient, epoch)
+            self.run.histogram(schema.GRADIENTS.format(weight=name), gradient, epoch)
 
     def finish(self):
         """Write the single batches of an epoch that did not come to its end."""

@@ -6,9 +6,10 @@ import shlex
 
 import numpy as np
 
-from rnn_tutorial import _console, diagnosis
+from rnn_tutorial import _console, diagnosis, recording
 from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.inspection import losses, recurrent
+from rnn_tutorial.recording import schema
 
 # The next judgement comes when there are this many times as many epochs: a long training costs no more for each.
 _SPACING = 1.1
@@ -19,9 +20,9 @@ class HealthCheck(Observer):
 
     It judges what the other callbacks of the fit with the same `log_dir` record, and the losses that Keras reports;
     alone it has these only. A finding is one printed line and an entry in TensorBoard's Text, tag `health`; the end has
-    a summary, `health/summary`. While training goes on only the rules in `diagnosis.WHILE_TRAINING` speak, and, NaN
-    apart, only once they have found the same twice. `observe` leaves it out, because that one only records: nothing is
-    lost, for `rnn-tutorial diagnose` says the same of the recorded run later.
+    a summary, `health/summary`. While training goes on only the rules that declare `while_training` speak, and, but for
+    those that declare `at_once`, only once they have found the same twice. `observe` leaves it out, because that one
+    only records: nothing is lost, for `rnn-tutorial diagnose` says the same of the recorded run later.
 
     With a probe whose targets are of the same kind as its input it also writes `copies_last_input`: 1 where the
     answers are the last input, 0 where they are the truth, see `diagnosis.likeness_to_last_input`. A model that
@@ -36,9 +37,8 @@ class HealthCheck(Observer):
         log_dir: Folder of the run. If it holds a run already, this one goes to `<log_dir>_2`, `_3`, ...
         probe: A fixed batch (x, y) for `copies_last_input`, or None.
         every: Look at every so many epochs.
-        stop_on: Names of the rules, out of `diagnosis.WHILE_TRAINING`, at whose finding of a severity of "warning" or
-            more
-            training ends. Never, by default.
+        stop_on: Names of rules, out of `diagnosis.while_training()`, at whose finding of a severity of "warning" or
+            more training ends. Never, by default.
 
     Raises:
         ValueError: An argument is not allowed.
@@ -50,9 +50,9 @@ class HealthCheck(Observer):
             raise ValueError(f"probe must be None or a batch (x, y), received {type(probe).__name__}")
         self.probe = probe
         self.stop_on = (stop_on,) if isinstance(stop_on, str) else tuple(stop_on)
-        unknown = [name for name in self.stop_on if name not in diagnosis.WHILE_TRAINING]
+        unknown = [name for name in self.stop_on if name not in diagnosis.while_training()]
         if unknown:
-            allowed = ", ".join(map(repr, diagnosis.WHILE_TRAINING))
+            allowed = ", ".join(map(repr, diagnosis.while_training()))
             raise ValueError(f"stop_on must hold names out of {allowed}, received {unknown[0]!r}")
 
     def check(self, model):
@@ -65,7 +65,7 @@ class HealthCheck(Observer):
 
     def begin(self):
         """Listen to what the others write; where a run goes on, so does what is known of it."""
-        self._record = self.kept("record", lambda: diagnosis.RunData(str(self.run.log_dir), keeps_all=False))
+        self._record = self.kept("record", lambda: recording.RunData(str(self.run.log_dir), keeps_all=False))
         self._listener = functools.partial(self._safely, self._record.add)
         self.run.listeners.append(self._listener)
         self.findings: list[diagnosis.Finding] = []  # of the latest judgement
@@ -90,12 +90,12 @@ class HealthCheck(Observer):
             return
         self._judged.append(looks)
         self._ask(epoch)
-        self.findings = diagnosis.diagnose(self._record, diagnosis.WHILE_TRAINING)
+        self.findings = diagnosis.diagnose(self._record, diagnosis.while_training())
         found = {(finding.rule, finding.layer): finding for finding in self.findings if finding.severity != "note"}
         new = [
             finding
             for key, finding in found.items()
-            if key not in self._said and (key in self._suspected or finding.rule == "nan")
+            if key not in self._said and (key in self._suspected or diagnosis.RULES[finding.rule].at_once)
         ]
         self._suspected.clear()
         self._suspected.update(found)
@@ -106,7 +106,7 @@ class HealthCheck(Observer):
                 _console.tell(f"HealthCheck ends training, as stop_on={self.stop_on!r} asks for.")
                 self.model.stop_training = True
         if new:
-            self.run.text("health", "\n\n".join(map(_markdown, new)), epoch)
+            self.run.text(schema.HEALTH, "\n\n".join(map(_markdown, new)), epoch)
 
     def finish(self):
         """Sum up."""
@@ -130,7 +130,7 @@ class HealthCheck(Observer):
         folder = shlex.quote(str(self.run.log_dir))
         _console.tell(f"To go on:\n  rnn-tutorial diagnose {folder}\n  tensorboard --logdir {folder}")
         text = [f"**At the end: {summary}.**", *map(_markdown, self.findings)]
-        self.run.text("health/summary", "\n\n".join(text), self._last)
+        self.run.text(schema.HEALTH_SUMMARY, "\n\n".join(text), self._last)
 
     def close(self):
         """Listen no more."""
@@ -151,7 +151,7 @@ class HealthCheck(Observer):
             )
             return
         if likeness is not None:
-            self.run.scalar("copies_last_input", likeness, epoch)
+            self.run.scalar(schema.COPIES_LAST_INPUT, likeness, epoch)
 
 
 def copies_last_input(model, x, y):

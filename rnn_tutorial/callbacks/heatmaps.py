@@ -6,6 +6,7 @@ from rnn_tutorial import _checks
 from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, recurrent
+from rnn_tutorial.recording import schema
 
 
 class WeightHeatmaps(Observer):
@@ -43,7 +44,7 @@ class WeightHeatmaps(Observer):
             for name, layer in recurrent.layers(self.model).items():
                 radius = recurrent.spectral_radius(layer)
                 if radius is not None:
-                    self.run.scalar(f"spectral_radius/{name}", radius, epoch)
+                    self.run.scalar(schema.SPECTRAL_RADIUS.format(layer=name), radius, epoch)
         if self.pictures:
             # Kept, for the model may have other weights when training has ended: the best ones, or half an epoch more.
             self._seen = epoch, self.weights(epoch)
@@ -61,7 +62,8 @@ class WeightHeatmaps(Observer):
         with self.drawing():
             for name, matrices in _by_layer(self.model, weights).items():
                 with self.guard("pictures"):
-                    self.images({f"weights_picture/{name}": figures.weights(matrices, f"{name}: weights")}, self._drawn)
+                    tag = schema.WEIGHTS_PICTURE.format(layer=name)
+                    self.images({tag: figures.weights(matrices, f"{name}: weights")}, self._drawn)
 
 
 def _by_layer(model, weights):

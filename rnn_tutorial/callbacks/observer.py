@@ -37,7 +37,7 @@ class Observer(keras.callbacks.Callback):
         super().__init__()
         self.log_dir = _folder(log_dir)
         self.every = _checks.integer("every", every, at_least=1)
-        self.run: Any = None  # the `events.Run` of the fit, from its first epoch on
+        self.run: Any = None  # the `recording.Run` of the fit, from its first epoch on
         self._fit: Any = None  # what it has in common with the other observers of the fit, while it lasts
         self._looking = False  # True in a fit as long as nothing goes wrong
         self._left_out: set[str] = set()  # the parts that went wrong in this fit

@@ -112,7 +112,7 @@ class ProbeObserver(Observer):
             layers = recurrent.layers(self.model)
             base = name.partition("/use_")[0]
             cell = recurrent.cell_of(layers.get(base))
-            about = {
+            about: schema.Metadata = {
                 "v": schema.VERSION,
                 "kind": kind,
                 "layer": name,

@@ -11,11 +11,9 @@ from typing import Any
 
 import keras
 
-from rnn_tutorial import _console
-from rnn_tutorial.recording import events
+from rnn_tutorial import _console, recording
+from rnn_tutorial.recording import folders, schema
 
-# Tags whose steps are updates of the weights; all others count epochs.
-_BY_UPDATE = re.compile(r"gradient_norm_batch/.*|evaluation_.*_vs_iterations")
 _written_here: set[pathlib.Path] = set()  # event files of the fits of this process
 
 
@@ -24,14 +22,14 @@ class Training:
     """What the fits that write to one run have in common.
 
     Attributes:
-        run: The `events.Run`.
+        run: The `recording.Run`.
         first: The first epoch of its first fit.
         last: The latest epoch that was written; -1 before there is one.
         kept: What observers remember from fit to fit, see `Observer.kept`.
         fit: A weak reference to what the observers of its latest fit share; they leave it with its `end()`.
     """
 
-    run: events.Run
+    run: recording.Run
     first: int
     last: int = -1
     kept: dict[tuple, Any] = dataclasses.field(default_factory=dict)
@@ -65,7 +63,7 @@ def start(model, log_dir: str, epoch: int, callbacks: Iterable = ()) -> Training
         if epoch > 0:
             training = _earlier(model, log_dir, epoch, others)
     if training is None:
-        run = events.Run(log_dir, lambda folder: _obstacle(folder, others))
+        run = recording.Run(log_dir, lambda folder: _obstacle(folder, others))
         training = Training(run, epoch)
     _written_here.add(training.run.path)
     with contextlib.suppress(Exception):  # A model that cannot be looked up has no later fits.
@@ -105,7 +103,7 @@ def _of_another_process(log_dir, epoch, others):
     found = []
     for folder in _numbered(log_dir):
         with contextlib.suppress(Exception):  # There is no run, or none that can be gone on with.
-            run = events.Run.closed(folder)
+            run = recording.Run.closed(folder)
             if run.path not in _written_here and _last_epoch(run) < epoch and _is_alone(run, others):
                 found.append(run)
                 if _last_epoch(run) == epoch - 1:
@@ -128,7 +126,7 @@ def _numbered(log_dir):
 
 def _last_epoch(run):
     steps = [item for part in (run, *run.parts.values()) for item in part.steps.items()]
-    return max((step for tag, step in steps if not _BY_UPDATE.fullmatch(tag)), default=-1)
+    return max((step for tag, step in steps if not schema.counts_updates(tag)), default=-1)
 
 
 def _folders_of_others(callbacks):
@@ -137,19 +135,19 @@ def _folders_of_others(callbacks):
         os.path.realpath(os.path.join(callback.log_dir, part))
         for callback in callbacks
         if isinstance(callback, keras.callbacks.TensorBoard)
-        for part in (".", *events.PARTS)
+        for part in (".", *schema.PARTS)
     }
 
 
 def _is_shared(folder, others):
     """Whether other callbacks of the fit write where a run in this folder would."""
-    return not others.isdisjoint(os.path.realpath(os.path.join(folder, part)) for part in (".", *events.PARTS))
+    return not others.isdisjoint(os.path.realpath(os.path.join(folder, part)) for part in (".", *schema.PARTS))
 
 
 def _event_files(folder):
     """All event files that TensorBoard takes for those of a run, or of a run inside of its parts."""
     folder = pathlib.Path(folder).absolute()
-    below = [path for part in events.PARTS for path in (folder / part).rglob("*tfevents*")]
+    below = [path for part in schema.PARTS for path in (folder / part).rglob("*tfevents*")]
     return [*folder.glob("*tfevents*"), *below]
 
 
@@ -163,6 +161,6 @@ def _obstacle(folder, others):
     """Why a new run may not go to a folder, in words; "" where it may."""
     if _is_shared(folder, others):
         return "is written to by a TensorBoard callback"
-    if folder.name in events.PARTS and events.is_taken(folder.parent):
+    if folder.name in schema.PARTS and folders.is_taken(folder.parent):
         return "is part of a run"
-    return "holds a run already" if any(map(events.holds_event, _event_files(folder))) else ""
+    return "holds a run already" if any(map(folders.holds_event, _event_files(folder))) else ""

@@ -8,6 +8,7 @@ import numpy as np
 from rnn_tutorial import _checks, language
 from rnn_tutorial.callbacks.observer import Observer
 from rnn_tutorial.data import text
+from rnn_tutorial.recording import schema
 
 
 class SampledText(Observer):
@@ -72,7 +73,7 @@ class SampledText(Observer):
         self._check_once()
         for temperature in self.temperatures:
             paragraphs = [self._paragraph(prompt, temperature) for prompt in self.prompts]
-            self.run.text(f"sampled/temperature_{temperature:g}", "\n\n".join(paragraphs), epoch)
+            self.run.text(schema.SAMPLED.format(temperature=f"{temperature:g}"), "\n\n".join(paragraphs), epoch)
 
     def _paragraph(self, prompt, temperature):
         drawn = language.sample(self.model, prompt, self.count, temperature, self.seed)

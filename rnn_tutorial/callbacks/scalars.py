@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_tutorial import _console
 from rnn_tutorial.callbacks.observer import Observer
+from rnn_tutorial.recording import schema
 
 
 class Scalars(Observer):
@@ -30,18 +31,19 @@ class Scalars(Observer):
         self._warned = False
         validation = self.run.parts.get("validation")
         steps = {} if validation is None else validation.steps
-        before = [step for tag, step in steps.items() if tag.endswith("_vs_iterations")]
+        before = [step for tag, step in steps.items() if schema.match(schema.EVALUATION, tag)]
         self._updates_before = max(0, max(before, default=0) - (self._updates() or 0))
 
     def record(self, epoch, logs):
         """Write the scalars of the epoch."""
         if not logs:
             return
-        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
-        validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        prefix = schema.PARTS["validation"]
+        training = {name: value for name, value in logs.items() if not name.startswith(prefix)}
+        validation = {name.removeprefix(prefix): value for name, value in logs.items() if name.startswith(prefix)}
         for part, values in (("train", training | self._learning_rates()), ("validation", validation)):
             for name, value in values.items():
-                self.run.part(part).scalar(f"epoch_{name}", value, epoch)
+                self.run.part(part).scalar(schema.EPOCH.format(metric=name), value, epoch)
 
     def on_test_end(self, logs=None):
         """Write the results of a validation, or of an `evaluate` after training."""
@@ -58,7 +60,7 @@ class Scalars(Observer):
             return
         step = self._updates_before + updates
         for name, value in self._fit.scalars(logs).items():
-            part, tag = self.run.part("validation"), f"evaluation_{name}_vs_iterations"
+            part, tag = self.run.part("validation"), schema.EVALUATION.format(metric=name)
             if step > part.steps.get(tag, -1):  # `evaluate` may follow a validation.
                 part.scalar(tag, value, step)
 

@@ -60,16 +60,17 @@ class StateHeatmaps(ProbeObserver):
         """Write the saturation of each gate."""
         for gate, share in look.saturation.items():
             if not math.isnan(share):
-                self.run.scalar(f"saturation/{name}/{gate}", share, epoch)
+                self.run.scalar(schema.SATURATION.format(layer=name, gate=gate), share, epoch)
 
     def draw(self, name, look):
         """Draw states, and gates where there are any."""
         if not look.states:
             return {}
         masked = _masked(look)
-        drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample", masked)}
+        states, gates = (pattern.format(layer=name) for pattern in (schema.STATES_PICTURE, schema.GATES_PICTURE))
+        drawn = {states: figures.states(look.states, f"{name}: states, one sample", masked)}
         if look.gates:
-            drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample", masked)
+            drawn[gates] = figures.gates(look.gates, f"{name}: gates, one sample", masked)
         return drawn
 
     def _frame(self):
@@ -107,7 +108,7 @@ def _blobs(arrays):
     values = values[:, :: stride[1], :: stride[2]]
     with np.errstate(over="ignore"):  # beyond float16 is infinite
         values = np.ascontiguousarray(values, dtype="<f2")
-    header = {
+    header: schema.FrameHeader = {
         "shape": list(values.shape),
         "dtype": "float16",
         "axes": ["kind", "unit", "time"],

@@ -2,6 +2,7 @@
 
 from rnn_tutorial import _console
 from rnn_tutorial.callbacks.observer import Observer
+from rnn_tutorial.recording import schema
 
 
 class WeightHistograms(Observer):
@@ -27,7 +28,7 @@ class WeightHistograms(Observer):
         for name, values in self.weights(epoch).items():
             # bfloat16 and its like are known to NumPy by name only.
             numbers = values if values.dtype.kind == "f" else values.astype("float32")
-            nonfinite = self.run.histogram(f"weights/{name}", numbers, epoch)
+            nonfinite = self.run.histogram(schema.WEIGHTS.format(weight=name), numbers, epoch)
             if nonfinite and not self._warned:
                 self._warned.add(name)
                 _console.warn(

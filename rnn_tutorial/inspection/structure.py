@@ -70,7 +70,7 @@ def graph(model):
     shows for no model before another view is chosen.
 
     Returns:
-        The bytes of a `GraphDef`, for `events.Run.graph`.
+        The bytes of a `GraphDef`, for `recording.Run.graph`.
     """
     nodes = []
     given = sources(model)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 from rnn_tutorial import _lazy
 
 if TYPE_CHECKING:
-    from rnn_tutorial.recording.events import Run
+    from rnn_tutorial.recording.reading import RunData, read, runs
+    from rnn_tutorial.recording.run import Run
 
-__all__ = ["Run"]
-__getattr__, __dir__ = _lazy.attach(__name__, {"Run": "events"})
+__all__ = ["Run", "RunData", "read", "runs"]
+__getattr__, __dir__ = _lazy.attach(
+    __name__, {"Run": "run", "RunData": "reading", "read": "reading", "runs": "reading"}
+)

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import pathlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 fcntl: Any
@@ -37,7 +39,7 @@ def release(descriptor: int) -> None:
 
 
 @contextlib.contextmanager
-def held(path):
+def held(path: pathlib.Path) -> Iterator[bool]:
     """Hold a lock file that is there only as long as it is held.
 
     A file that a dead program left is taken over.

@@ -6,12 +6,15 @@ raises ValueError, whatever it is handed, and takes no more memory than the reco
 
 import json
 import math
+from typing import Any, cast
 
 import numpy as np
-from tensorboard.compat.proto import types_pb2
+from tensorboard.compat.proto import tensor_pb2, types_pb2
+
+from rnn_tutorial.recording import schema
 
 # Of TensorBoard's types: how the bytes are read, and the field of the numbers where there are no bytes.
-_DTYPES = {
+DTYPES = {
     types_pb2.DT_HALF: ("<f2", "half_val"),
     types_pb2.DT_FLOAT: ("<f4", "float_val"),
     types_pb2.DT_DOUBLE: ("<f8", "double_val"),
@@ -21,12 +24,12 @@ _DTYPES = {
 _AXES = 3  # of a frame: kind, unit, time
 
 
-def is_numeric(tensor):
+def is_numeric(tensor: tensor_pb2.TensorProto) -> bool:
     """Whether a `TensorProto` says that it holds numbers that `array` can read."""
-    return tensor.dtype in _DTYPES
+    return tensor.dtype in DTYPES
 
 
-def array(tensor):
+def array(tensor: tensor_pb2.TensorProto) -> np.ndarray:
     """Read an array.
 
     TensorBoard's `make_ndarray` repeats a single number as often as the shape says, and so fills any memory.
@@ -42,7 +45,7 @@ def array(tensor):
     """
     if not is_numeric(tensor):
         raise ValueError(f"tensor must hold float or int numbers, received type {tensor.dtype}")
-    dtype, field = _DTYPES[tensor.dtype]
+    dtype, field = DTYPES[tensor.dtype]
     if tensor.tensor_content:
         values = np.frombuffer(tensor.tensor_content, dtype)
     elif field == "half_val":  # the bits of each, as an integer
@@ -52,7 +55,7 @@ def array(tensor):
     return _shaped(values, [dim.size for dim in tensor.tensor_shape.dim])
 
 
-def histogram(tensor):
+def histogram(tensor: tensor_pb2.TensorProto) -> np.ndarray:
     """Read the buckets of a histogram.
 
     Args:
@@ -74,39 +77,27 @@ def histogram(tensor):
     return table
 
 
-def metadata(content):
-    """Read a JSON object.
-
-    Args:
-        content: Bytes.
-
-    Returns:
-        A dict.
+def metadata(content: bytes) -> schema.Metadata:
+    """Read what a tag of the plugin says of itself; each part of it may be missing, or be anything.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is no JSON object.
     """
-    try:
-        found = json.loads(content)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deep") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"the JSON must be an object, received {type(found).__name__}")
-    return found
+    return cast(schema.Metadata, _json(content))
 
 
-def whole(value):
+def whole(value: Any) -> Any:
     """Return `value` where it is an integer from 0 on that a page can count with, else None."""
     return value if type(value) is int and 0 <= value < 2**31 else None
 
 
-def spans(flags):
+def spans(flags: Any) -> list[list[int]]:
     """Which of many things are marked, in few words: [[first, last], ...] of those next to each other."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(flags, bool), [False]])))
     return [[first, last - 1] for first, last in edges.reshape(-1, 2).tolist()]
 
 
-def marked(found, places):
+def marked(found: Any, places: np.ndarray) -> np.ndarray | None:
     """The reverse of `spans`.
 
     Args:
@@ -124,7 +115,7 @@ def marked(found, places):
     return np.searchsorted(begun, places, "right") > np.searchsorted(over, places, "left")
 
 
-def frame(blobs):
+def frame(blobs: list[bytes]) -> tuple[schema.FrameHeader, np.ndarray]:
     """Read states or gates as `callbacks.states` writes them.
 
     Args:
@@ -138,7 +129,7 @@ def frame(blobs):
     """
     if len(blobs) != 2:
         raise ValueError(f"a frame must have 2 parts, received {len(blobs)}")
-    header = metadata(blobs[0])
+    header = _json(blobs[0])
     names, shape, dtype = (header.get(key) for key in ("names", "shape", "dtype"))
     if not isinstance(shape, list) or len(shape) != _AXES or not all(map(whole, shape)):
         raise ValueError(f"shape must be {_AXES} integers of at least 1, received {shape!r}")
@@ -146,7 +137,18 @@ def frame(blobs):
         raise ValueError(f"names must be {shape[0]} strings, received {names!r}")
     if dtype not in ("float16", "<f2"):
         raise ValueError(f"dtype must be 'float16', received {dtype!r}")
-    return header, _shaped(np.frombuffer(blobs[1], "<f2"), shape)
+    return cast(schema.FrameHeader, header), _shaped(np.frombuffer(blobs[1], "<f2"), shape)
+
+
+def _json(content):
+    """Read a JSON object."""
+    try:
+        found = json.loads(content)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"the JSON must be an object, received {type(found).__name__}")
+    return found
 
 
 def _shaped(values, shape):
