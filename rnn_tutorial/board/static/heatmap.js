@@ -12,7 +12,14 @@ const MARGIN = { left: 52, top: 8, right: 10, bottom: 36 };
 export function ink() {
   const style = getComputedStyle(document.body);
   const named = (name) => style.getPropertyValue(name).trim();
-  return { text: named("--text"), faint: named("--faint"), line: named("--line"), surface: named("--surface"), focus: named("--focus"), severe: named("--severe") };
+  return {
+    text: named("--text"),
+    faint: named("--faint"),
+    line: named("--line"),
+    surface: named("--surface"),
+    focus: named("--focus"),
+    severe: named("--severe"),
+  };
 }
 
 /** A canvas of so many CSS pixels, and its context in CSS pixels. */
@@ -197,7 +204,10 @@ export class Heatmap {
     if (!line) return;
     line.clearRect(0, 0, ...this.size);
     const strokes = (draw) => {
-      for (const [style, width] of [["#000", 3], ["#fff", 1.2]]) {
+      for (const [style, width] of [
+        ["#000", 3],
+        ["#fff", 1.2],
+      ]) {
         line.strokeStyle = style;
         line.lineWidth = width;
         line.beginPath();
@@ -223,7 +233,9 @@ export class Heatmap {
     if (this.pointed) {
       const [row, column] = this.pointed;
       const [wide, high] = [box.width / columns, box.height / rows];
-      strokes(() => line.rect(box.left + column * wide - 1, box.top + row * high - 1, Math.max(wide, 2) + 2, Math.max(high, 2) + 2));
+      strokes(() =>
+        line.rect(box.left + column * wide - 1, box.top + row * high - 1, Math.max(wide, 2) + 2, Math.max(high, 2) + 2),
+      );
     }
   }
 }
@@ -286,13 +298,17 @@ export function legend(canvas, scale, name, off, missing, width = 300) {
   const across = right - left;
   for (let x = 0; x < across; x++) {
     const part = x / (across - 1);
-    const value = scale.kind === "log" ? scale.low * (scale.high / scale.low) ** part : scale.low + (scale.high - scale.low) * part;
+    const value =
+      scale.kind === "log" ? scale.low * (scale.high / scale.low) ** part : scale.low + (scale.high - scale.low) * part;
     context.fillStyle = `rgb(${color(Math.min(Math.max(value, scale.low), scale.high), scale)})`;
     context.fillRect(left + x, 2, 1.5, 12);
   }
   context.fillStyle = colors.text;
   context.textAlign = "center";
-  const ticks = scale.kind === "log" ? logTicks(scale.low, scale.high, across / 42) : [scale.low, (scale.low + scale.high) / 2, scale.high];
+  const ticks =
+    scale.kind === "log"
+      ? logTicks(scale.low, scale.high, across / 42)
+      : [scale.low, (scale.low + scale.high) / 2, scale.high];
   for (const tick of ticks) {
     const x = left + scale.place(tick) * across;
     context.fillRect(x - 0.5, 14, 1, 3);

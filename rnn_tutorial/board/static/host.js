@@ -12,7 +12,10 @@ function around() {
 }
 
 function words(hash) {
-  return hash.replace(/^#/, "").split("&").filter((word) => word !== "");
+  return hash
+    .replace(/^#/, "")
+    .split("&")
+    .filter((word) => word !== "");
 }
 
 /** The selection that the address holds, as it was written. */
@@ -69,7 +72,9 @@ export function onReload(reload) {
     const message = JSON.parse(data);
     if (message.isReply) return;
     if (message.type === "experimental.DataReloaded") reload();
-    port1.postMessage(JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }));
+    port1.postMessage(
+      JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }),
+    );
   };
   window.parent.postMessage("experimental.bootstrap", "*", [port2]);
 }

@@ -9,7 +9,19 @@ import { besides, epochTicks, FONT, Heatmap, ink, legend, sized, timeTicks } fro
 import * as host from "./host.js";
 import { countTicks, span, text } from "./layout.js";
 import { occurring, ofCurve, ofFlow, ofFrame, REASONS } from "./missing.js";
-import { decode, encode, fit, KINDS, layerIn, layersOf, MOST_PINS, MOST_RUNS, PARTS, recorded, REDUCTIONS } from "./selection.js";
+import {
+  decode,
+  encode,
+  fit,
+  KINDS,
+  layerIn,
+  layersOf,
+  MOST_PINS,
+  MOST_RUNS,
+  PARTS,
+  recorded,
+  REDUCTIONS,
+} from "./selection.js";
 import { curveTable, excerpt, flowTable, frameTables, toCsv, toTabs } from "./tables.js";
 
 const SYMBOL = { total: "‖dL/dh‖", immediate: "immediate ‖dL/dh‖", cell: "‖dL/dc‖" };
@@ -28,8 +40,16 @@ class Panel {
     this.controls = make("div", { class: "controls" });
     this.body = make("div", { class: "body" });
     this.numbers = make("div", { class: "numbers", hidden: true });
-    this.toggle = make("button", { type: "button", "aria-expanded": "false", onclick: () => this.open(this.numbers.hidden) }, "Table");
-    const save = make("button", { type: "button", "aria-label": `${title}: save as PNG`, onclick: () => this.savePng() }, "PNG");
+    this.toggle = make(
+      "button",
+      { type: "button", "aria-expanded": "false", onclick: () => this.open(this.numbers.hidden) },
+      "Table",
+    );
+    const save = make(
+      "button",
+      { type: "button", "aria-label": `${title}: save as PNG`, onclick: () => this.savePng() },
+      "PNG",
+    );
     this.heading = make("h2", { tabindex: "-1" }, title);
     this.toggle.setAttribute("aria-label", `${title}: table of the numbers`);
     const head = make("header", {}, this.heading, this.controls, make("div", { class: "tools" }, this.toggle, save));
@@ -49,8 +69,19 @@ class Panel {
     const buttons = make(
       "div",
       { class: "tools" },
-      make("button", { type: "button", onclick: async () => (await copy(toTabs(this.tables())), (said.textContent = "copied")) }, "Copy all"),
-      make("button", { type: "button", onclick: () => download(`${fileName(this.name)}.csv`, `\ufeff${toCsv(this.tables())}`, "text/csv") }, "CSV"),
+      make(
+        "button",
+        { type: "button", onclick: async () => (await copy(toTabs(this.tables())), (said.textContent = "copied")) },
+        "Copy all",
+      ),
+      make(
+        "button",
+        {
+          type: "button",
+          onclick: () => download(`${fileName(this.name)}.csv`, `\ufeff${toCsv(this.tables())}`, "text/csv"),
+        },
+        "CSV",
+      ),
       said,
     );
     this.numbers.replaceChildren(buttons, ...this.tables().map((table) => this.table(table)));
@@ -62,9 +93,20 @@ class Panel {
     const note = left.some(Boolean) ? ` (${left[0]} rows and ${left[1]} columns more in the CSV)` : "";
     const top = make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)));
     const lines = rows.map(([first, ...others]) =>
-      make("tr", {}, make("th", { scope: "row" }, String(first)), ...others.map((value) => make("td", {}, written(value)))),
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, String(first)),
+        ...others.map((value) => make("td", {}, written(value))),
+      ),
     );
-    const grid = make("table", {}, make("caption", {}, title + note), make("thead", {}, top), make("tbody", {}, ...lines));
+    const grid = make(
+      "table",
+      {},
+      make("caption", {}, title + note),
+      make("thead", {}, top),
+      make("tbody", {}, ...lines),
+    );
     return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, grid);
   }
 
@@ -135,11 +177,29 @@ class App {
     const around = () => this.epoch();
     this.side = make("nav", { class: "side", "aria-label": "Runs and layers" });
     this.found = make("section", { class: "found", "aria-label": "Findings" });
-    this.flowPanel = new Panel("flow", "Gradient through time", { around, tables: () => this.flowTables(), pictures: () => this.flowPictures() });
-    this.curvePanel = new Panel("curve", "Chosen epochs", { around: () => null, tables: () => [this.curveTable()], pictures: () => this.curvePictures() });
-    this.framePanel = new Panel("frames", "States and gates", { around: () => null, tables: () => this.frameTables(), pictures: () => this.framePictures() });
+    this.flowPanel = new Panel("flow", "Gradient through time", {
+      around,
+      tables: () => this.flowTables(),
+      pictures: () => this.flowPictures(),
+    });
+    this.curvePanel = new Panel("curve", "Chosen epochs", {
+      around: () => null,
+      tables: () => [this.curveTable()],
+      pictures: () => this.curvePictures(),
+    });
+    this.framePanel = new Panel("frames", "States and gates", {
+      around: () => null,
+      tables: () => this.frameTables(),
+      pictures: () => this.framePictures(),
+    });
     this.message = make("div", { class: "message", role: "alert", hidden: true });
-    this.panels = make("div", { class: "panels" }, this.flowPanel.element, this.curvePanel.element, this.framePanel.element);
+    this.panels = make(
+      "div",
+      { class: "panels" },
+      this.flowPanel.element,
+      this.curvePanel.element,
+      this.framePanel.element,
+    );
     this.empty = make("div", { class: "empty", hidden: true });
     this.main = make("main", {}, this.message, this.empty, this.panels);
     this.app = make("div", { class: "app" }, this.side, this.main, this.found);
@@ -158,7 +218,10 @@ class App {
   }
 
   buildCurve() {
-    this.chart = new Chart({ label: "Gradient by time step, chosen epochs. Left and right arrow keys read the values.", onPoint: (step) => this.readCurve(step) });
+    this.chart = new Chart({
+      label: "Gradient by time step, chosen epochs. Left and right arrow keys read the values.",
+      onPoint: (step) => this.readCurve(step),
+    });
     this.chips = make("div", { class: "chips" });
     this.curveReadout = make("output", { class: "readout", "aria-live": "polite" });
     this.curvePanel.body.append(this.chips, this.chart.element, this.curveReadout);
@@ -167,7 +230,14 @@ class App {
   buildFrames() {
     const step = (by) => () => this.stepFrame(by);
     this.play = make("button", { type: "button", class: "play", onclick: () => this.togglePlay() }, "Play");
-    this.slider = make("input", { type: "range", min: "0", max: "0", step: "1", "aria-label": "Epoch of the states and gates", oninput: () => this.toFrame(Number(this.slider.value)) });
+    this.slider = make("input", {
+      type: "range",
+      min: "0",
+      max: "0",
+      step: "1",
+      "aria-label": "Epoch of the states and gates",
+      oninput: () => this.toFrame(Number(this.slider.value)),
+    });
     this.frameEpoch = make("output", { class: "epoch" });
     this.player = make(
       "div",
@@ -250,7 +320,9 @@ class App {
     const asked = [];
     const failed = [];
     const ask = (wanted, answer, into, run) =>
-      asked.push(wanted.then((found) => into.set(run, answer(found))).catch((error) => failed.push(`${run}: ${error.message}`)));
+      asked.push(
+        wanted.then((found) => into.set(run, answer(found))).catch((error) => failed.push(`${run}: ${error.message}`)),
+      );
     for (const run of runs) {
       const about = this.about(run, layer);
       if (!about || about.problem) continue;
@@ -270,10 +342,19 @@ class App {
     this.largest = new Map();
     // As they come in, they are in any order.
     const inOrder = (found) => new Map(runs.filter((run) => found.has(run)).map((run) => [run, found.get(run)]));
-    Object.assign(this, { flows: inOrder(flows), frameEpochs: inOrder(frameEpochs), saturations: inOrder(saturations) });
+    Object.assign(this, {
+      flows: inOrder(flows),
+      frameEpochs: inOrder(frameEpochs),
+      saturations: inOrder(saturations),
+    });
     this.allFrames = union([...frameEpochs.values()].map(({ epochs }) => epochs));
     this.missing = new Map([...this.flows].map(([run, flow]) => [run, ofFlow(flow)]));
-    this.scale = flowScale([...this.flows.values()].map(({ arrays }) => ({ rows: arrays[0].shape[0], arrays: arrays.map(({ values }) => values) })));
+    this.scale = flowScale(
+      [...this.flows.values()].map(({ arrays }) => ({
+        rows: arrays[0].shape[0],
+        arrays: arrays.map(({ values }) => values),
+      })),
+    );
   }
 
   async loadFindings(turn) {
@@ -341,7 +422,9 @@ class App {
     if (!this.curves.has(key)) {
       this.curves.set(
         key,
-        api.curve(run, this.layerName(run), this.selection.part, epoch).then(({ header, arrays }) => ({ ...header, values: arrays[0].values })),
+        api
+          .curve(run, this.layerName(run), this.selection.part, epoch)
+          .then(({ header, arrays }) => ({ ...header, values: arrays[0].values })),
       );
     }
     return this.curves.get(key);
@@ -386,7 +469,12 @@ class App {
   }
 
   named(run) {
-    return make("span", { class: "run" }, make("span", { class: "swatch", style: `background: ${this.color(run)}` }), run);
+    return make(
+      "span",
+      { class: "run" },
+      make("span", { class: "swatch", style: `background: ${this.color(run)}` }),
+      run,
+    );
   }
 
   /** A run's part of a panel; its pictures take no room of themselves, so that it is told how much it has. */
@@ -396,7 +484,12 @@ class App {
 
   caption(run) {
     const shown = this.layerName(run);
-    return make("figcaption", {}, this.named(run), shown === this.selection.layer ? null : make("small", {}, `layer ${shown}`));
+    return make(
+      "figcaption",
+      {},
+      this.named(run),
+      shown === this.selection.layer ? null : make("small", {}, `layer ${shown}`),
+    );
   }
 
   drawSide() {
@@ -423,24 +516,52 @@ class App {
     };
     const parts = [make("h2", {}, `Runs`)];
     if (this.runs.length > 8) {
-      const filter = make("input", { type: "search", class: "filter", placeholder: `filter ${this.runs.length} runs`, "aria-label": "Filter runs", "data-focus": "filter", value: this.filter });
+      const filter = make("input", {
+        type: "search",
+        class: "filter",
+        placeholder: `filter ${this.runs.length} runs`,
+        "aria-label": "Filter runs",
+        "data-focus": "filter",
+        value: this.filter,
+      });
       filter.addEventListener("input", () => ((this.filter = filter.value), fill()));
       parts.push(filter);
     }
     fill();
     parts.push(list);
     if (this.others.length > 0 && this.runs.length > 0) {
-      const names = this.others.map(({ name, starting }) => make("li", { title: name }, `${name}${starting ? " (in its first epoch)" : ""}`));
-      parts.push(make("details", {}, make("summary", {}, `${this.others.length} without data for this tab`), make("ul", { class: "others" }, ...names)));
+      const names = this.others.map(({ name, starting }) =>
+        make("li", { title: name }, `${name}${starting ? " (in its first epoch)" : ""}`),
+      );
+      parts.push(
+        make(
+          "details",
+          {},
+          make("summary", {}, `${this.others.length} without data for this tab`),
+          make("ul", { class: "others" }, ...names),
+        ),
+      );
     }
     parts.push(make("h2", {}, "Layers"));
     const layers = layersOf(this.runs, runs).map(({ name, cell: kind, units }) => {
-      const button = make("input", { type: "radio", name: "layer", "data-focus": `layer ${name}`, checked: name === layer, onchange: () => this.change({ layer: name }) });
+      const button = make("input", {
+        type: "radio",
+        name: "layer",
+        "data-focus": `layer ${name}`,
+        checked: name === layer,
+        onchange: () => this.change({ layer: name }),
+      });
       const about = [kind, units === null ? null : `${units} units`].filter(Boolean).join(", ");
       return make("li", {}, make("label", { title: name }, button, make("span", {}, name, make("small", {}, about))));
     });
     parts.push(make("ul", { class: "layers" }, ...layers));
-    parts.push(make("p", { class: "keys" }, "Arrow keys move in a picture that has the focus, Enter chooses its epoch, Shift and a click keep one more. Space plays."));
+    parts.push(
+      make(
+        "p",
+        { class: "keys" },
+        "Arrow keys move in a picture that has the focus, Enter chooses its epoch, Shift and a click keep one more. Space plays.",
+      ),
+    );
     const scrolled = this.side.querySelector(".runs")?.scrollTop;
     this.side.replaceChildren(...parts);
     if (scrolled === undefined) list.querySelector(":checked")?.closest("li").scrollIntoView({ block: "nearest" });
@@ -457,22 +578,46 @@ class App {
     if (!nothing) return;
     const lines = [
       "from rnn_tutorial import callbacks",
-      'probe = (x[:32], y[:32])  # a fixed batch that is looked at after each epoch',
+      "probe = (x[:32], y[:32])  # a fixed batch that is looked at after each epoch",
       'model.fit(x, y, epochs=20, callbacks=callbacks.observe("logs/run", probe=probe))',
     ];
     const starting = this.others.filter((run) => run.starting);
     const without = this.others.filter((run) => !run.starting);
-    const names = (runs) => runs.slice(0, 5).map(({ name }) => name).join(", ") + (runs.length > 5 ? `, and ${runs.length - 5} more` : "");
+    const names = (runs) =>
+      runs
+        .slice(0, 5)
+        .map(({ name }) => name)
+        .join(", ") + (runs.length > 5 ? `, and ${runs.length - 5} more` : "");
     const said = [make("h1", {}, "Nothing to show yet")];
-    if (starting.length > 0) said.push(make("p", { class: "starting" }, `In its first epoch, or not trained: ${names(starting)}. This tab is filled when an epoch has ended; reload then.`));
+    if (starting.length > 0)
+      said.push(
+        make(
+          "p",
+          { class: "starting" },
+          `In its first epoch, or not trained: ${names(starting)}. This tab is filled when an epoch has ended; reload then.`,
+        ),
+      );
     if (without.length > 0) {
       said.push(
-        make("p", { class: "without" }, `Without data for this tab: ${names(without)}. Either the model has no recurrent layer (SimpleRNN, LSTM, GRU), or the callbacks were given no probe to look at.`),
+        make(
+          "p",
+          { class: "without" },
+          `Without data for this tab: ${names(without)}. Either the model has no recurrent layer (SimpleRNN, LSTM, GRU), or the callbacks were given no probe to look at.`,
+        ),
       );
     }
-    said.push(make("p", {}, "This tab shows how much gradient reaches each time step of a recurrent layer, and what its states and gates do, epoch by epoch. Three lines record it:"));
+    said.push(
+      make(
+        "p",
+        {},
+        "This tab shows how much gradient reaches each time step of a recurrent layer, and what its states and gates do, epoch by epoch. Three lines record it:",
+      ),
+    );
     said.push(make("pre", {}, lines.join("\n")));
-    said.push(make("button", { type: "button", onclick: () => copy(lines.join("\n")) }, "Copy"), make("button", { type: "button", onclick: () => this.reload() }, "Reload"));
+    said.push(
+      make("button", { type: "button", onclick: () => copy(lines.join("\n")) }, "Copy"),
+      make("button", { type: "button", onclick: () => this.reload() }, "Reload"),
+    );
     this.empty.replaceChildren(...said);
   }
 
@@ -492,21 +637,35 @@ class App {
     const available = this.recorded().flows;
     const thinned = [...this.flows.values()].some(isThinned);
     this.flowPanel.controls.replaceChildren(
-      choice("Which gradient", PARTS, part, (value) => this.change({ part: value }), (value) => available.includes(value)),
-      ...(thinned ? [make("span", {}, "of a bin the"), choice("Which number of a bin", REDUCTIONS, reduce, (value) => this.change({ reduce: value }))] : []),
+      choice(
+        "Which gradient",
+        PARTS,
+        part,
+        (value) => this.change({ part: value }),
+        (value) => available.includes(value),
+      ),
+      ...(thinned
+        ? [
+            make("span", {}, "of a bin the"),
+            choice("Which number of a bin", REDUCTIONS, reduce, (value) => this.change({ reduce: value })),
+          ]
+        : []),
     );
     const width = this.figureWidth();
     this.maps.clear();
     const figures = runs.map((run) => {
       const flow = this.flows.get(run);
       const caption = this.caption(run);
-      if (!flow || flow.header.first.length === 0) return this.figure(caption, make("p", { class: "missing" }, this.whyMissing(run)));
-      if (flow.header.left_out > 0) caption.append(make("small", {}, `${flow.header.left_out} epochs left out: not curves`));
+      if (!flow || flow.header.first.length === 0)
+        return this.figure(caption, make("p", { class: "missing" }, this.whyMissing(run)));
+      if (flow.header.left_out > 0)
+        caption.append(make("small", {}, `${flow.header.left_out} epochs left out: not curves`));
       const { shape, values } = drawn(flow, reduce);
       const map = new Heatmap({
         label: `${run}, ${this.layerName(run)}: ${SYMBOL[part]} by time step and epoch. Arrow keys read the values, Enter chooses an epoch.`,
         onPoint: (at) => this.readFlow(run, at),
-        onPick: ([row], event) => (event.shiftKey ? this.pin(flow.header.last[row]) : this.setEpoch(flow.header.last[row])),
+        onPick: ([row], event) =>
+          event.shiftKey ? this.pin(flow.header.last[row]) : this.setEpoch(flow.header.last[row]),
       });
       const plotHeight = Math.min(Math.max(shape[0] * 18, 110), this.tallest());
       map.show({
@@ -527,7 +686,10 @@ class App {
     });
     this.flowFigures.replaceChildren(...figures);
     this.flowLegend.hidden = this.maps.size === 0;
-    const off = beyond(this.scale, [...this.maps.values()].map(({ values }) => values));
+    const off = beyond(
+      this.scale,
+      [...this.maps.values()].map(({ values }) => values),
+    );
     const missing = occurring(this.missing.values());
     legend(this.flowLegend, this.scale, SYMBOL[part], off, missing, Math.min(this.room(), 620));
     const colours = `Colours: ${SYMBOL[part]} from ${text(this.scale.low)}, dark, to ${text(this.scale.high)}, bright`;
@@ -545,7 +707,9 @@ class App {
   readFlow(run, at) {
     const flow = this.flows.get(run);
     if (!at || !flow) {
-      this.flowReadout.textContent = this.maps.size ? "Point at a picture to read its numbers; a click chooses the epoch." : "";
+      this.flowReadout.textContent = this.maps.size
+        ? "Point at a picture to read its numbers; a click chooses the epoch."
+        : "";
       return;
     }
     const { epochs, times, low, high, mean } = cell(flow, ...at);
@@ -592,7 +756,9 @@ class App {
     this.slider.max = String(Math.max(this.allFrames.length - 1, 0));
     this.slider.value = String(place);
     this.slider.setAttribute("aria-valuetext", `epoch ${this.allFrames[place] ?? "none"}`);
-    this.frameEpoch.textContent = this.allFrames.length ? `epoch ${this.allFrames[place]} of ${this.allFrames.at(-1)}` : "";
+    this.frameEpoch.textContent = this.allFrames.length
+      ? `epoch ${this.allFrames[place]} of ${this.allFrames.at(-1)}`
+      : "";
     this.drawBars();
     await Promise.all([this.drawCurves(turn), this.drawFrames(turn)]);
     if (turn !== this.turn) return;
@@ -602,7 +768,8 @@ class App {
   async drawCurves(turn) {
     const wanted = [];
     for (const run of this.flows.keys()) {
-      for (const [number, epoch] of [this.epoch(), ...this.pins()].entries()) wanted.push([run, epoch, DASHES[number % DASHES.length]]);
+      for (const [number, epoch] of [this.epoch(), ...this.pins()].entries())
+        wanted.push([run, epoch, DASHES[number % DASHES.length]]);
     }
     const order = (this.curveOrder = (this.curveOrder ?? 0) + 1);
     let found = [];
@@ -615,9 +782,25 @@ class App {
     const several = this.flows.size > 1;
     this.shown = found.flatMap((curve, number) => {
       const [run, asked, dash] = wanted[number];
-      return curve ? [{ ...curve, run, asked, dash, color: this.color(run), name: several ? `${run}, epoch ${curve.epoch}` : `epoch ${curve.epoch}` }] : [];
+      return curve
+        ? [
+            {
+              ...curve,
+              run,
+              asked,
+              dash,
+              color: this.color(run),
+              name: several ? `${run}, epoch ${curve.epoch}` : `epoch ${curve.epoch}`,
+            },
+          ]
+        : [];
     });
-    this.chart.show({ curves: [...this.shown].reverse(), scale: this.scale, width: this.room(), plotHeight: Math.round(this.tallest() * 0.62) });
+    this.chart.show({
+      curves: [...this.shown].reverse(),
+      scale: this.scale,
+      width: this.room(),
+      plotHeight: Math.round(this.tallest() * 0.62),
+    });
     this.chips.replaceChildren(
       ...this.shown.map((curve) => {
         const key = make("canvas", { "aria-hidden": "true" });
@@ -629,10 +812,23 @@ class App {
         context.lineTo(30, 6);
         context.stroke();
         const isChosen = curve.asked === this.epoch();
-        const remove = make("button", { type: "button", "aria-label": `Remove epoch ${curve.asked}`, onclick: () => this.unpin(curve.asked) }, "×");
+        const remove = make(
+          "button",
+          { type: "button", "aria-label": `Remove epoch ${curve.asked}`, onclick: () => this.unpin(curve.asked) },
+          "×",
+        );
         return make("span", { class: "chip" }, key, curve.name, isChosen ? null : remove);
       }),
-      make("button", { type: "button", class: "keep", title: "Keep this epoch's curve while another one is chosen", onclick: () => this.pin(this.epoch()) }, `Keep epoch ${this.epoch()}`),
+      make(
+        "button",
+        {
+          type: "button",
+          class: "keep",
+          title: "Keep this epoch's curve while another one is chosen",
+          onclick: () => this.pin(this.epoch()),
+        },
+        `Keep epoch ${this.epoch()}`,
+      ),
     );
     this.readCurve(this.chart.step);
   }
@@ -642,7 +838,9 @@ class App {
       this.curveReadout.textContent = "";
       return;
     }
-    const said = this.shown.map((curve) => `${curve.name}: ${REASONS[ofCurve(curve, step)] ?? text(curve.values[step])}`);
+    const said = this.shown.map(
+      (curve) => `${curve.name}: ${REASONS[ofCurve(curve, step)] ?? text(curve.values[step])}`,
+    );
     this.curveReadout.textContent = `time step ${step} · ${said.join(" · ")}`;
   }
 
@@ -651,12 +849,29 @@ class App {
   drawFrameGrids() {
     const { runs, kind } = this.selection;
     const available = this.recorded().frames;
-    this.framePanel.controls.replaceChildren(choice("States or gates", KINDS, kind, (value) => this.change({ kind: value }), (value) => available.includes(value)));
+    this.framePanel.controls.replaceChildren(
+      choice(
+        "States or gates",
+        KINDS,
+        kind,
+        (value) => this.change({ kind: value }),
+        (value) => available.includes(value),
+      ),
+    );
     this.player.hidden = this.frameLegends.hidden = this.allFrames.length === 0;
     this.grids.clear();
     const figures = runs.map((run) => {
       const caption = this.caption(run);
-      if (!this.frameEpochs.has(run)) return this.figure(caption, make("p", { class: "missing" }, this.about(run, this.selection.layer)?.problem ?? `No frames of ${this.layerName(run)} in this run: they come from the callback StateHeatmaps.`));
+      if (!this.frameEpochs.has(run))
+        return this.figure(
+          caption,
+          make(
+            "p",
+            { class: "missing" },
+            this.about(run, this.selection.layer)?.problem ??
+              `No frames of ${this.layerName(run)} in this run: they come from the callback StateHeatmaps.`,
+          ),
+        );
       const grid = { epoch: make("small", {}), maps: [], element: make("div", { class: "kinds" }) };
       caption.append(grid.epoch);
       this.grids.set(run, grid);
@@ -699,7 +914,10 @@ class App {
     for (const run of this.grids.keys()) {
       const { epochs } = this.frameEpochs.get(run);
       const place = lastUpTo(epochs, this.epoch());
-      for (const next of [...epochs.slice(place + 1, place + 1 + FRAMES_AHEAD), ...epochs.slice(Math.max(place - 1, 0), place)]) {
+      for (const next of [
+        ...epochs.slice(place + 1, place + 1 + FRAMES_AHEAD),
+        ...epochs.slice(Math.max(place - 1, 0), place),
+      ]) {
         this.frame(run, next).catch(() => {}); // Who asks for it will be told.
       }
     }
@@ -719,7 +937,11 @@ class App {
             onPoint: (at) => this.readFrame(run, number, at),
           }),
       );
-      grid.element.replaceChildren(...grid.maps.map((map, number) => make("div", { class: "kind" }, make("h3", {}, header.names[number]), map.element)));
+      grid.element.replaceChildren(
+        ...grid.maps.map((map, number) =>
+          make("div", { class: "kind" }, make("h3", {}, header.names[number]), map.element),
+        ),
+      );
     }
     const room = this.figureWidth();
     const count = Math.max(1, Math.min(kinds, Math.floor(room / 250)));
@@ -751,10 +973,15 @@ class App {
       const key = `${scale.low} ${scale.high}`;
       groups.set(key, { scale, names: [...(groups.get(key)?.names ?? []), name] });
     }
-    const drawn = [...this.grids.values()].flatMap(({ maps, frame }) => maps.map((map, number) => ({ map, name: frame.header.names[number] })));
+    const drawn = [...this.grids.values()].flatMap(({ maps, frame }) =>
+      maps.map((map, number) => ({ map, name: frame.header.names[number] })),
+    );
     const canvases = [...groups.values()].map(({ scale, names }) => {
       const maps = drawn.filter(({ name }) => names.includes(name)).map(({ map }) => map);
-      const off = beyond(scale, maps.map(({ values }) => values));
+      const off = beyond(
+        scale,
+        maps.map(({ values }) => values),
+      );
       const missing = occurring(maps.map((map) => map.missing));
       const colours = `Colours of ${names.join(", ")}: from ${scale.low} to ${scale.high}`;
       const canvas = make("canvas", { role: "img", "aria-label": [colours, ...besides(off, missing)].join("; ") });
@@ -783,15 +1010,28 @@ class App {
     for (const [run, gates] of this.saturations) {
       for (const [gate, epoch, share] of sharesAt(gates, this.epoch())) {
         const percent = `${(share * 100).toFixed(share > 0 && share < 0.0995 ? 1 : 0)}%`;
-        const bar = make("span", { class: "bar" }, make("span", { style: `width: ${share * 100}%; background: ${this.color(run)}` }));
-        rows.push(make("tr", { title: `epoch ${epoch}` }, make("th", { scope: "row" }, this.saturations.size > 1 ? `${gate}, ${run}` : gate), make("td", {}, bar), make("td", { class: "share" }, percent)));
+        const bar = make(
+          "span",
+          { class: "bar" },
+          make("span", { style: `width: ${share * 100}%; background: ${this.color(run)}` }),
+        );
+        rows.push(
+          make(
+            "tr",
+            { title: `epoch ${epoch}` },
+            make("th", { scope: "row" }, this.saturations.size > 1 ? `${gate}, ${run}` : gate),
+            make("td", {}, bar),
+            make("td", { class: "share" }, percent),
+          ),
+        );
       }
     }
     if (rows.length === 0) {
       this.bars.replaceChildren();
       return;
     }
-    const title = "Saturated: gates below 0.05 or above 0.95, candidates and simple cells beyond ±0.95, over the whole probe";
+    const title =
+      "Saturated: gates below 0.05 or above 0.95, candidates and simple cells beyond ±0.95, over the whole probe";
     this.bars.replaceChildren(make("table", {}, make("caption", {}, title), make("tbody", {}, ...rows)));
   }
 
@@ -868,10 +1108,17 @@ class App {
 
   finding({ severity, rule, layer, epochs, cause, advice, tab, tag, code, follows }) {
     const names = layersOf(this.runs, this.selection.runs).map(({ name }) => name);
-    const where = names.filter((name) => layer === name || layer.startsWith(`${name}/`)).sort((a, b) => b.length - a.length)[0];
+    const where = names
+      .filter((name) => layer === name || layer.startsWith(`${name}/`))
+      .sort((a, b) => b.length - a.length)[0];
     const panel = IN_FRAMES.includes(rule) ? this.framePanel : IN_FLOW.includes(rule) ? this.flowPanel : null;
     const show = async () => {
-      await this.change({ layer: where, epoch: epochs[1], part: "total", kind: rule === "saturated" ? "gates" : "states" });
+      await this.change({
+        layer: where,
+        epoch: epochs[1],
+        part: "total",
+        kind: rule === "saturated" ? "gates" : "states",
+      });
       await this.findingsLoaded; // They stand above the picture, and may be more or fewer now.
       panel.element.scrollIntoView({ block: "start" });
       panel.heading.focus();
@@ -885,7 +1132,12 @@ class App {
     return make(
       "li",
       { class: severity },
-      make("strong", {}, make("span", { class: "mark", "aria-hidden": "true" }, SEVERITIES[severity] ?? "●"), ` ${severity}: ${name}`),
+      make(
+        "strong",
+        {},
+        make("span", { class: "mark", "aria-hidden": "true" }, SEVERITIES[severity] ?? "●"),
+        ` ${severity}: ${name}`,
+      ),
       make("small", {}, ` epoch${epochs[0] === epochs[1] ? "" : "s"} ${span(epochs)}`),
       make("p", {}, cause, follows ? ` It follows from ${follows}.` : ""),
       make("p", {}, make("em", {}, "Try: "), advice),
@@ -898,13 +1150,18 @@ class App {
 
   flowTables() {
     const { part, reduce } = this.selection;
-    return [...this.flows].map(([run, flow]) => flowTable(`${run}, ${this.layerName(run)}, ${SYMBOL[part]}`, flow, reduce));
+    return [...this.flows].map(([run, flow]) =>
+      flowTable(`${run}, ${this.layerName(run)}, ${SYMBOL[part]}`, flow, reduce),
+    );
   }
 
   flowPictures() {
     const { layer, part } = this.selection;
     const maps = [...this.maps].map(([run, map]) => ({ title: run, canvas: map.base }));
-    return { title: `${layer}: ${SYMBOL[part]} by time step and epoch`, pictures: [...maps, { title: "", canvas: this.flowLegend }] };
+    return {
+      title: `${layer}: ${SYMBOL[part]} by time step and epoch`,
+      pictures: [...maps, { title: "", canvas: this.flowLegend }],
+    };
   }
 
   curveTable() {
@@ -919,13 +1176,18 @@ class App {
   }
 
   frameTables() {
-    return [...this.grids].flatMap(([run, { frame }]) => (frame ? frameTables(`${run}, ${this.layerName(run)}`, frame) : []));
+    return [...this.grids].flatMap(([run, { frame }]) =>
+      frame ? frameTables(`${run}, ${this.layerName(run)}`, frame) : [],
+    );
   }
 
   framePictures() {
     const { layer, kind } = this.selection;
     const pictures = [...this.grids].flatMap(([run, { maps, frame }]) =>
-      maps.map((map, number) => ({ title: `${run}, ${frame.header.names[number]}, epoch ${frame.header.epoch}`, canvas: map.base })),
+      maps.map((map, number) => ({
+        title: `${run}, ${frame.header.names[number]}, epoch ${frame.header.epoch}`,
+        canvas: map.base,
+      })),
     );
     const legends = [...this.frameLegends.children].map((canvas) => ({ title: "", canvas }));
     return { title: `${layer}: ${kind}`, pictures: [...pictures, ...legends] };

@@ -25,7 +25,10 @@ export function encode(selection) {
 }
 
 function epochs(written) {
-  return written.split(" ").filter((word) => /^\d{1,15}$/.test(word)).map(Number);
+  return written
+    .split(" ")
+    .filter((word) => /^\d{1,15}$/.test(word))
+    .map(Number);
 }
 
 /** The reverse of `encode`; what is not understood is as if it were not there. */
@@ -34,7 +37,11 @@ export function decode(written) {
   const selection = nothing();
   selection.runs = [...new Set(words.getAll("run"))].slice(0, MOST_RUNS);
   selection.layer = words.get("layer");
-  for (const [name, allowed] of [["part", PARTS], ["kind", KINDS], ["reduce", REDUCTIONS]]) {
+  for (const [name, allowed] of [
+    ["part", PARTS],
+    ["kind", KINDS],
+    ["reduce", REDUCTIONS],
+  ]) {
     if (Object.hasOwn(allowed, words.get(name) ?? "")) selection[name] = words.get(name);
   }
   selection.epoch = epochs(words.get("epoch") ?? "")[0] ?? null;
@@ -83,7 +90,8 @@ export function fit(selection, runs) {
   }
   const layers = layersOf(runs, fitted.runs);
   const shown = runs.filter(({ name }) => fitted.runs.includes(name));
-  const layer = layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];
+  const layer =
+    layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];
   fitted.layer = layer?.name ?? null;
   const { flows, frames } = recorded(shown, fitted.layer);
   if (flows.length > 0 && !flows.includes(fitted.part)) fitted.part = flows[0];
