@@ -1,6 +1,7 @@
 """The backend of the tab RNN, asked in process through TensorBoard's own application, with both of its loaders."""
 
 import json
+import pathlib
 import shutil
 import struct
 import sys
@@ -14,6 +15,7 @@ from tensorboard import compat, program
 from tensorboard.backend import application
 from tensorboard.backend.event_processing import (
     data_ingester,  # noqa: F401  (loads all that reads files)
+    event_file_loader,
     plugin_event_accumulator,
 )
 from tensorboard.compat import tensorflow_stub
@@ -21,9 +23,10 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_p
 from tensorboard.plugins.core import core_plugin
 from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
+from tensorboard.util import tensor_util
 
 from rnn_tutorial import board, diagnosis
-from rnn_tutorial.board import arrays, plugin
+from rnn_tutorial.board import arrays, findings, plugin
 from rnn_tutorial.recording import events, schema
 
 # TensorBoard leaves the fast loader's process to end with its own.
@@ -121,7 +124,7 @@ def logs(tmp_path_factory, record_layer):
     with events.Run(folder / "健康 run's <i>") as run:
         record_layer(run, epochs=[3, 5], frames=False)
     with events.Run(folder / "newer") as run:
-        record_layer(run, version=2)
+        record_layer(run, version=schema.VERSION + 1)
     with events.Run(folder / "dense") as run:
         run.scalar("gradient_norm/global", 1.0, 0)
     with events.Run(folder / "just_begun"):
@@ -177,6 +180,22 @@ def test_runs_and_layers(client):
     assert listed["just_begun"]["starting"]
 
 
+def test_the_page_is_told_what_there_is_on_the_wire(client):
+    told = get(client, "schema")
+    assert (told["plugin"], told["version"]) == (schema.PLUGIN, schema.VERSION)
+    assert list(told["flows"]) == list(schema.FLOWS)
+    assert list(told["frames"]) == list(schema.FRAMES)
+    assert all(about["label"] and about["symbol"] for about in told["flows"].values())
+    assert all(about["label"] for about in told["frames"].values())
+    # Nothing of this is said a second time, by the page.
+    spelled = [schema.PLUGIN, *schema.FLOWS.values(), *schema.RENAMED, *diagnosis.RULES]
+    spelled += [about["symbol"] for about in told["flows"].values()]
+    spelled += [f'"{word}"' for word in (*schema.FLOWS, *schema.FRAMES)]
+    for path in plugin._STATIC.glob("*.js"):
+        program = path.read_text(encoding="utf-8")
+        assert [word for word in spelled if word in program] == [], path.name
+
+
 def test_runs_have_the_numbers_of_tensorboards_colours(client):
     order = client.get("/data/runs").json
     for run in get(client, "runs")["runs"]:
@@ -185,7 +204,7 @@ def test_runs_have_the_numbers_of_tensorboards_colours(client):
 
 def test_an_unknown_version_is_a_message(client):
     (layer,) = layers_of(client, "newer").values()
-    assert "version 2" in layer["problem"]
+    assert f"version {schema.VERSION + 1}" in layer["problem"]
     assert "upgrade" in layer["problem"]
     assert layer["flows"] == layer["frames"] == []
     assert "format" in layers_of(client, "broken")["other"]["problem"]
@@ -355,9 +374,71 @@ def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
             (one.rule, one.cause, list(one.epochs)) for one in expected
         ]
         assert [one["severity"] for one in found if one["rule"] == "nan"] == ["severe"]
+        assert [one["panel"] for one in found] == [diagnosis.RULES[one.rule].panel for one in expected]
     assert read == [tmp_path / "sick"]
-    monkeypatch.setattr(plugin, "_LARGEST_TO_DIAGNOSE", 10)
+    monkeypatch.setattr(findings, "_LARGEST", 10)
     assert "rnn-tutorial diagnose" in get(client, "findings", run="sick")["note"]
+    close_board(client)
+
+
+VERSION_1 = pathlib.Path(__file__).parent / "recorded" / "version_1"
+
+
+def test_what_version_1_recorded(tmp_path, load_fast):
+    """All routes give it, the immediate part among it, which had another name."""
+    shutil.copytree(VERSION_1, tmp_path / "run")
+    tags = diagnosis.read(VERSION_1).scalars
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: [layer["last"] for layer in layers_of(client, "run").values()] == [3, 3])
+    (listed,) = get(client, "runs")["runs"]
+    assert [layer["name"] for layer in listed["layers"]] == ["lstm", "reader"]
+    assert [layer["flows"] for layer in listed["layers"]] == [["total", "immediate", "cell"], ["total", "immediate"]]
+    assert [layer["frames"] for layer in listed["layers"]] == [["states", "gates"]] * 2
+    assert [layer["problem"] for layer in listed["layers"]] == [None, None]
+    written = {tag: data for tag, data in recorded_tensors(VERSION_1).items() if tag.startswith("rnn/")}
+    kinds = {"total": "grad_flow", "immediate": "grad_flow_above", "cell": "grad_flow_cell"}
+    for layer in listed["layers"]:
+        query = {"run": "run", "layer": layer["name"]}
+        for flow in layer["flows"]:
+            expected = written[f"rnn/{layer['name']}/{kinds[flow]}"]
+            header, (table,) = get(client, "flow", kind=flow, **query)
+            assert (header["last"], header["left_out"], header["masked"]) == ([0, 1, 2, 3], 0, [9])
+            np.testing.assert_array_equal(table, np.stack([expected[epoch] for epoch in range(4)]))
+            header, (curve,) = get(client, "curve", kind=flow, epoch=2, **query)
+            np.testing.assert_array_equal(curve, expected[2])
+        for kind in layer["frames"]:
+            assert get(client, "frames", kind=kind, **query) == {"epochs": [0, 1, 2, 3]}
+            header, (values,) = get(client, "frame", kind=kind, epoch=3, **query)
+            assert values.shape == (len(header["names"]), layer["units"], 10)
+            assert header["masked"] == [7, 8, 9]
+        gates = get(client, "saturation", **query)["gates"]
+        assert set(gates) == {tag.split("/")[2] for tag in tags if tag.startswith(f"saturation/{layer['name']}/")}
+        assert len(gates) > 2
+        for gate, points in gates.items():
+            assert points == [[epoch, share] for epoch, share in tags[f"saturation/{layer['name']}/{gate}"].items()]
+    found = get(client, "findings", run="run")
+    assert found["note"] == ""
+    assert [one["rule"] for one in found["findings"]] == [
+        one.rule for one in diagnosis.diagnose(diagnosis.read(VERSION_1))
+    ]
+    close_board(client)
+
+
+def test_a_run_that_went_on_with_a_later_version(tmp_path, load_fast):
+    """One curve under both names; where both have an epoch, what was written last counts."""
+    with events.Run(tmp_path / "run") as run:
+        for old, new in schema.RENAMED.items():
+            flow_of(run, "lstm", [[epoch, epoch] for epoch in range(4)], {"masked": []}, old)
+            for epoch in (2, 5):
+                about = {**ABOUT, "v": schema.VERSION, "kind": new, "masked": []}
+                values = np.full(2, 10.0 * epoch, "float32")
+                run.tensor(schema.tag("lstm", new), values, epoch, schema.PLUGIN, json.dumps(about).encode())
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: layers_of(client, "run").get("lstm", {}).get("last") == 5)
+    assert layers_of(client, "run")["lstm"]["flows"] == ["immediate"]
+    header, (table,) = get(client, "flow", run="run", layer="lstm", kind="immediate")
+    assert header["last"] == [0, 1, 2, 3, 5]
+    np.testing.assert_array_equal(table, np.repeat([[0], [1], [20], [3], [50]], 2, axis=1))
     close_board(client)
 
 
@@ -448,6 +529,18 @@ DAMAGED_FRAMES = {
     "no stride": parts({"stride": [1, 1, 0]}),
 }
 DAMAGED_METADATA = (b"", b"[" * 100_000, b"\xff\xfe\xfa", b"null", b'{"v": 1e400}', b'{"v": [1]}', b'{"v": true}')
+
+
+def recorded_tensors(folder):
+    """{tag: {epoch: array}} of the tensors in a run's files, read by TensorBoard's own means."""
+    found = {}
+    for path in folder.glob("*tfevents*"):
+        for record in event_file_loader.RawEventFileLoader(str(path)).Load():
+            event = event_pb2.Event.FromString(record)
+            for value in event.summary.value:
+                if value.tensor.dtype == types_pb2.DT_FLOAT:
+                    found.setdefault(value.tag, {})[event.step] = tensor_util.make_ndarray(value.tensor)
+    return found
 
 
 def flow_of(run, layer, epochs, content=None, kind="grad_flow"):

@@ -34,7 +34,9 @@ def like(**other):
     return types.SimpleNamespace(**{**vars(finding), **other})
 
 found = [finding, like(rule="overfitting", layer="", tab="Time Series", tag="epoch_loss.1"), like(rule="dead_units")]
-rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: found)
+panels = {"vanishing": "flow", "dead_units": "states", "overfitting": ""}
+RULES = {name: types.SimpleNamespace(panel=panel) for name, panel in panels.items()}
+rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: found, RULES=RULES)
 sys.modules["rnn_tutorial.diagnosis"] = rnn_tutorial.diagnosis = rules
 """
 
