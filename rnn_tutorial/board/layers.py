@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from rnn_tutorial.recording import records, schema
 
@@ -26,7 +28,7 @@ class Layer:
         return {key: value for key, value in dataclasses.asdict(self).items() if key != "place"}
 
 
-def about(series) -> dict:
+def about(series) -> Mapping[str, Any]:
     """What a tag's metadata say; nothing where they are damaged."""
     try:
         return records.metadata(series.plugin_content)

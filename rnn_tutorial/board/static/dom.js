@@ -58,3 +58,8 @@ export function choice(label, options, chosen, onchoose, enabled = () => true) {
   );
   return make("div", { class: "choice", role: "group", "aria-label": label }, ...buttons);
 }
+
+/** {value: {label}} -> {value: label}, for `choice`. */
+export function labels(described) {
+  return Object.fromEntries(Object.entries(described).map(([value, { label }]) => [value, label]));
+}
