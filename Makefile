@@ -10,9 +10,9 @@ help:
 	@echo "make board          TensorBoard on what they wrote"
 	@echo "make screenshots    the README's picture of the RNN tab, drawn anew"
 	@echo "make test           run the tests"
-	@echo "make lint           ruff and mypy"
+	@echo "make lint           ruff and mypy; eslint and prettier, where npm is"
 	@echo "make bench          measure what looking costs"
-	@echo "make clean          remove .venv and what the lessons wrote"
+	@echo "make clean          remove .venv, node_modules and what the lessons wrote"
 
 lessons: $(VENV)/lessons
 	$(BIN)/python lessons
@@ -44,10 +44,20 @@ else
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ALL_CORES) $(ON_JAX)
 endif
 
-lint: $(VENV)/lint
+# npm brings the linters of the RNN tab's page. Where it is missing, the page is left out; CI does not allow that.
+NPM := $(shell command -v npm 2>/dev/null)
+JAVASCRIPT := rnn_tutorial/board/static/*.js tests/board/*.js eslint.config.js
+STYLES := rnn_tutorial/board/static/*.css
+lint: $(VENV)/lint $(if $(NPM),node_modules/.installed)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+ifneq ($(NPM),)
+	node_modules/.bin/eslint $(JAVASCRIPT)
+	node_modules/.bin/prettier --check --log-level warn $(JAVASCRIPT) $(STYLES)
+else
+	@echo "There is no npm (Debian: apt-get install npm), so the JavaScript was not looked at."; test -z "$$CI"
+endif
 
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/events.py
@@ -63,7 +73,7 @@ screenshots: $(VENV)/test
 	$(BIN)/python benchmarks/screenshots.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) node_modules
 	find logs -mindepth 1 ! -name .gitkeep -delete
 
 # Each stamp says that its part is installed; requirements newer than the stamp are installed again.
@@ -86,6 +96,10 @@ $(VENV)/test: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/lint: pyproject.toml | $(VENV)/lessons
 	$(INSTALL) -e ".[lint]"
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 .NOTPARALLEL:

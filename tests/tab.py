@@ -105,4 +105,7 @@ def colors(page, selector):
 
 def shown(number):
     """A number as the page writes it."""
-    return f"{number:.2e}".replace("e-0", "e−") if number < 1e-3 else f"{float(f'{number:.3g}'):g}"
+    if number >= 1e-3 or number == 0:
+        return f"{float(f'{number:.3g}'):g}"
+    figures, exponent = f"{number:.2e}".split("e-")
+    return f"{figures}e−{int(exponent)}"

@@ -1,6 +1,7 @@
 """The backend of the tab RNN, asked in process through TensorBoard's own application, with both of its loaders."""
 
 import json
+import pathlib
 import shutil
 import struct
 import sys
@@ -23,7 +24,7 @@ from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
 
 from rnn_tutorial import board, diagnosis, recording
-from rnn_tutorial.board import arrays, plugin
+from rnn_tutorial.board import arrays, findings, plugin
 from rnn_tutorial.recording import schema
 
 # TensorBoard leaves the fast loader's process to end with its own.
@@ -121,7 +122,7 @@ def logs(tmp_path_factory, record_layer):
     with recording.Run(folder / "健康 run's <i>") as run:
         record_layer(run, epochs=[3, 5], frames=False)
     with recording.Run(folder / "newer") as run:
-        record_layer(run, version=2)
+        record_layer(run, version=schema.VERSION + 1)
     with recording.Run(folder / "dense") as run:
         run.scalar("gradient_norm/global", 1.0, 0)
     with recording.Run(folder / "just_begun"):
@@ -177,6 +178,22 @@ def test_runs_and_layers(client):
     assert listed["just_begun"]["starting"]
 
 
+def test_the_page_is_told_what_there_is_on_the_wire(client):
+    told = get(client, "schema")
+    assert (told["plugin"], told["version"]) == (schema.PLUGIN, schema.VERSION)
+    assert list(told["flows"]) == list(schema.FLOWS)
+    assert list(told["frames"]) == list(schema.FRAMES)
+    assert all(about["label"] and about["symbol"] for about in told["flows"].values())
+    assert all(about["label"] for about in told["frames"].values())
+    # The page itself spells nothing of this, nor the name of a rule. ("cell" is also the name of a state.)
+    words = {schema.PLUGIN, *schema.FLOWS, *schema.FLOWS.values(), *schema.FRAMES, *schema.RENAMED, *diagnosis.RULES}
+    spelled = [f'"{word}"' for word in words - {"cell"}] + [f"p.{schema.PLUGIN}"]
+    spelled += [about["symbol"] for about in told["flows"].values()]
+    for path in plugin._STATIC.glob("*.js"):
+        program = path.read_text(encoding="utf-8")
+        assert [word for word in spelled if word in program] == [], path.name
+
+
 def test_runs_have_the_numbers_of_tensorboards_colours(client):
     order = client.get("/data/runs").json
     for run in get(client, "runs")["runs"]:
@@ -185,7 +202,7 @@ def test_runs_have_the_numbers_of_tensorboards_colours(client):
 
 def test_an_unknown_version_is_a_message(client):
     (layer,) = layers_of(client, "newer").values()
-    assert "version 2" in layer["problem"]
+    assert f"version {schema.VERSION + 1}" in layer["problem"]
     assert "upgrade" in layer["problem"]
     assert layer["flows"] == layer["frames"] == []
     assert "format" in layers_of(client, "broken")["other"]["problem"]
@@ -355,9 +372,72 @@ def test_findings(tmp_path, load_fast, record_layer, monkeypatch):
             (one.rule, one.cause, list(one.epochs)) for one in expected
         ]
         assert [one["severity"] for one in found if one["rule"] == "nan"] == ["severe"]
+        assert [one["panel"] for one in found] == [diagnosis.RULES[one.rule].panel for one in expected]
     assert read == [tmp_path / "sick"]
-    monkeypatch.setattr(plugin, "_LARGEST_TO_DIAGNOSE", 10)
+    monkeypatch.setattr(findings, "_LARGEST", 10)
     assert "rnn-tutorial diagnose" in get(client, "findings", run="sick")["note"]
+    close_board(client)
+
+
+VERSION_1 = pathlib.Path(__file__).parent / "recorded" / "version_1"
+
+
+def test_what_version_1_recorded(tmp_path, load_fast, read_values, our_event_file):
+    """All routes give it, the immediate part among it, which had another name."""
+    shutil.copytree(VERSION_1, tmp_path / "run")
+    written = read_values(our_event_file(VERSION_1))
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: [layer["last"] for layer in layers_of(client, "run").values()] == [3, 3])
+    (listed,) = get(client, "runs")["runs"]
+    assert [layer["name"] for layer in listed["layers"]] == ["lstm", "reader"]
+    assert [layer["flows"] for layer in listed["layers"]] == [["total", "immediate", "cell"], ["total", "immediate"]]
+    assert [layer["frames"] for layer in listed["layers"]] == [["states", "gates"]] * 2
+    assert [layer["problem"] for layer in listed["layers"]] == [None, None]
+    kinds = {"total": "grad_flow", "immediate": "grad_flow_above", "cell": "grad_flow_cell"}
+    for layer in listed["layers"]:
+        query = {"run": "run", "layer": layer["name"]}
+        for flow in layer["flows"]:
+            expected = written["rnn_tutorial"][f"rnn/{layer['name']}/{kinds[flow]}"]
+            header, (table,) = get(client, "flow", kind=flow, **query)
+            assert (header["last"], header["left_out"], header["masked"]) == ([0, 1, 2, 3], 0, [9])
+            np.testing.assert_array_equal(table, np.stack([expected[epoch] for epoch in range(4)]))
+            header, (curve,) = get(client, "curve", kind=flow, epoch=2, **query)
+            np.testing.assert_array_equal(curve, expected[2])
+        for kind in layer["frames"]:
+            assert get(client, "frames", kind=kind, **query) == {"epochs": [0, 1, 2, 3]}
+            header, (values,) = get(client, "frame", kind=kind, epoch=3, **query)
+            assert values.shape == (len(header["names"]), layer["units"], 10)
+            assert header["masked"] == [7, 8, 9]
+        gates = get(client, "saturation", **query)["gates"]
+        beginning = f"saturation/{layer['name']}/"
+        shares = {tag: points for tag, points in written["scalars"].items() if tag.startswith(beginning)}
+        assert {beginning + gate: points for gate, points in gates.items()} == {
+            tag: [[epoch, float(share)] for epoch, share in points.items()] for tag, points in shares.items()
+        }
+        assert len(gates) == {"lstm": 4, "reader": 3}[layer["name"]]
+    found = get(client, "findings", run="run")
+    assert found["note"] == ""
+    assert [one["rule"] for one in found["findings"]] == [
+        one.rule for one in diagnosis.diagnose(diagnosis.read(VERSION_1))
+    ]
+    close_board(client)
+
+
+def test_a_run_that_went_on_with_a_later_version(tmp_path, load_fast):
+    """One curve under both names; where both have an epoch, what was written last counts."""
+    with recording.Run(tmp_path / "run") as run:
+        for old, new in schema.RENAMED.items():
+            flow_of(run, "lstm", [[epoch, epoch] for epoch in range(4)], {"masked": []}, old)
+            for epoch in (2, 5):
+                about = {**ABOUT, "v": schema.VERSION, "kind": new, "masked": []}
+                values = np.full(2, 10.0 * epoch, "float32")
+                run.tensor(schema.tag("lstm", new), values, epoch, schema.PLUGIN, json.dumps(about).encode())
+    client = open_board(tmp_path, load_fast)
+    wait_for(lambda: layers_of(client, "run").get("lstm", {}).get("last") == 5)
+    assert layers_of(client, "run")["lstm"]["flows"] == ["immediate"]
+    header, (table,) = get(client, "flow", run="run", layer="lstm", kind="immediate")
+    assert header["last"] == [0, 1, 2, 3, 5]
+    np.testing.assert_array_equal(table, np.repeat([[0], [1], [20], [3], [50]], 2, axis=1))
     close_board(client)
 
 

@@ -34,7 +34,9 @@ def like(**other):
     return types.SimpleNamespace(**{**vars(finding), **other})
 
 found = [finding, like(rule="overfitting", layer="", tab="Time Series", tag="epoch_loss.1"), like(rule="dead_units")]
-rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: found)
+panels = {"vanishing": "flow", "dead_units": "states", "overfitting": ""}
+RULES = {name: types.SimpleNamespace(panel=panel) for name, panel in panels.items()}
+rules = types.SimpleNamespace(read=lambda folder: folder, diagnose=lambda run: found, RULES=RULES)
 sys.modules["rnn_tutorial.diagnosis"] = rnn_tutorial.diagnosis = rules
 """
 
@@ -427,6 +429,36 @@ def test_masked_and_nan_are_told_apart(odd_page):
     page.open("run=healthy")
     assert "NaN" not in legend(page)
     assert "masked" not in legend(page)
+
+
+def test_what_version_1_recorded(browser, start, tmp_path, read_values, our_event_file):
+    """All of it is shown, the immediate part among it, which had another name."""
+    recorded = ROOT / "tests" / "recorded" / "version_1"
+    written = read_values(our_event_file(recorded))["rnn_tutorial"]
+    shutil.copytree(recorded, tmp_path / "old")
+    browser.set_window_size(1400, 1000)
+    page = Page(browser, start(tmp_path))
+    wait_for(lambda: page.open() or len(page.all(".layers li")) == 2)
+    for layer, parts, gates in (
+        ("lstm", ["total", "immediate", "cell"], ["input", "forget", "candidate", "output"]),
+        ("reader", ["total", "immediate"], ["update", "reset", "candidate"]),
+    ):
+        page.open(f"layer={layer}%26part=immediate%26kind=gates")
+        enabled = page.all(".panel.flow .choice button:not(:disabled)")
+        assert [button.get_attribute("data-value") for button in enabled] == parts
+        assert [button.text for button in page.all(".choice [aria-pressed=true]")] == ["immediate", "gates"]
+        assert colors(page, ".panel.flow .heatmap canvas") > 20
+        assert "immediate ‖dL/dh‖" in page.one(".panel.flow .legend").get_attribute("aria-label")
+        page.script("document.querySelector('.panel.flow .tools button').click()")
+        rows = [row.find_elements(By.CSS_SELECTOR, "th, td") for row in page.all(".panel.flow tbody tr")]
+        for epoch, row in enumerate(rows):
+            *values, last = written[f"rnn/{layer}/grad_flow_above"][epoch]
+            assert [cell.text for cell in row] == [str(epoch), *map(shown, values), ""]
+            assert np.isnan(last)  # masked
+        assert len(rows) == 4
+        assert page.text(".player .epoch") == "epoch 3 of 3"
+        assert [name.text for name in page.all(".kind h3")] == gates
+        assert len(page.all(".bars tr")) == len(gates)
 
 
 def test_it_fits_and_follows_the_theme(page):

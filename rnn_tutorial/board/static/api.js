@@ -17,6 +17,7 @@ async function bytes(route, query) {
   return unpack(await (await ask(route, query)).arrayBuffer());
 }
 
+export const schema = () => json("schema");
 export const runs = () => json("runs");
 export const flow = (run, layer, kind, rows, columns) => bytes("flow", { run, layer, kind, rows, columns });
 export const curve = (run, layer, kind, epoch) => bytes("curve", { run, layer, kind, epoch });

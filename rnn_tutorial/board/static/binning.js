@@ -31,7 +31,9 @@ export function drawn(flow, reduce) {
 export function cell(flow, row, column) {
   const { header, arrays } = flow;
   const place = row * arrays[0].shape[1] + column;
-  const [low, high, mean] = isThinned(flow) ? arrays.map((array) => array.values[place]) : Array(3).fill(arrays[0].values[place]);
+  const [low, high, mean] = isThinned(flow)
+    ? arrays.map((array) => array.values[place])
+    : Array(3).fill(arrays[0].values[place]);
   return {
     epochs: [header.first[row], header.last[row]],
     times: [header.times[column], header.times[column + 1] - 1],
@@ -48,5 +50,13 @@ export function sharesAt(gates, epoch) {
   return Object.entries(gates)
     .sort(([a], [b]) => GATES.indexOf(a) - GATES.indexOf(b))
     .filter(([, points]) => points.length > 0)
-    .map(([gate, points]) => [gate, ...points[lastUpTo(points.map(([step]) => step), epoch)]]);
+    .map(([gate, points]) => [
+      gate,
+      ...points[
+        lastUpTo(
+          points.map(([step]) => step),
+          epoch,
+        )
+      ],
+    ]);
 }

@@ -1,7 +1,7 @@
 // Curves over the time steps, on a log axis.
 
+import { ink, sized } from "./canvas.js";
 import { make } from "./dom.js";
-import { ink, sized } from "./heatmap.js";
 import { countTicks, logTicks, moved, powerText } from "./layout.js";
 
 const MARGIN = { left: 52, top: 10, right: 12, bottom: 36 };
@@ -78,7 +78,8 @@ export class Chart {
           return;
         }
         const [x, y] = [this.across(step), down(Math.max(value, scale.low / 2))];
-        drawing ? context.lineTo(x, y) : context.moveTo(x, y);
+        if (drawing) context.lineTo(x, y);
+        else context.moveTo(x, y);
         drawing = true;
       });
       context.stroke();

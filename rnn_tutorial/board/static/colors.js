@@ -1,7 +1,15 @@
 // Numbers to colours. Both scales keep their order for the colour-blind and in grey (viridis; blue - white - orange).
 
-const VIRIDIS = ["#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e", "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725"]; // prettier-ignore
-const DIVERGING = ["#08306b", "#1c5a9c", "#4a8cc2", "#8fbadd", "#cfdfee", "#f5f5f2", "#f7ddc3", "#efb27c", "#d98038", "#ae5312", "#6e2f05"]; // prettier-ignore
+// prettier-ignore
+const VIRIDIS = [
+  "#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e",
+  "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725",
+];
+// prettier-ignore
+const DIVERGING = [
+  "#08306b", "#1c5a9c", "#4a8cc2", "#8fbadd", "#cfdfee", "#f5f5f2", "#f7ddc3", "#efb27c",
+  "#d98038", "#ae5312", "#6e2f05",
+];
 // As TensorBoard gives them to its runs, in light and dark.
 const RUNS = {
   light: ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"],
@@ -78,13 +86,16 @@ function around(ranges) {
  * decades than can be shown, epochs that have exploded do not count either.
  */
 export function flowScale(runs) {
-  const inRow = ({ rows, arrays }, row) => arrays.map((values) => values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows));
+  const inRow = ({ rows, arrays }, row) =>
+    arrays.map((values) => values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows));
   const ranges = runs.map((run) => ({ run, ...around(run.arrays.map(positiveRange)) }));
   const kept = healthy(ranges);
   if (kept.length === 0) return logScale({ low: 1e-1, high: 1 });
   const whole = around(kept);
   if (whole.high <= whole.low * 10 ** DECADES) return logScale(whole);
-  const rows = kept.flatMap(({ run }) => Array.from({ length: run.rows }, (_, row) => around(inRow(run, row).map(positiveRange))));
+  const rows = kept.flatMap(({ run }) =>
+    Array.from({ length: run.rows }, (_, row) => around(inRow(run, row).map(positiveRange))),
+  );
   return logScale(around(healthy(rows)));
 }
 

@@ -44,7 +44,22 @@ export async function copy(content) {
 /** A group of buttons of which one is pressed. */
 export function choice(label, options, chosen, onchoose, enabled = () => true) {
   const buttons = Object.entries(options).map(([value, shown]) =>
-    make("button", { type: "button", "aria-pressed": String(value === chosen), "data-value": value, disabled: !enabled(value), onclick: () => onchoose(value) }, shown),
+    make(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(value === chosen),
+        "data-value": value,
+        disabled: !enabled(value),
+        onclick: () => onchoose(value),
+      },
+      shown,
+    ),
   );
   return make("div", { class: "choice", role: "group", "aria-label": label }, ...buttons);
+}
+
+/** {value: {label}} -> {value: label}, for `choice`. */
+export function labels(described) {
+  return Object.fromEntries(Object.entries(described).map(([value, { label }]) => [value, label]));
 }

@@ -1,7 +1,5 @@
 // The page around this one: TensorBoard, or none. What it does not allow (another origin, in a notebook) is left.
 
-const KEY = "p.rnn_tutorial.view";
-
 function around() {
   try {
     void window.parent.location.hash;
@@ -11,16 +9,24 @@ function around() {
   }
 }
 
-function words(hash) {
-  return hash.replace(/^#/, "").split("&").filter((word) => word !== "");
+/** What stands before a plugin's selection in the address, among what TensorBoard keeps there. */
+function key(plugin) {
+  return `p.${plugin}.view=`;
 }
 
-/** The selection that the address holds, as it was written. */
-export function readAddress() {
+function words(hash) {
+  return hash
+    .replace(/^#/, "")
+    .split("&")
+    .filter((word) => word !== "");
+}
+
+/** The selection that the address holds for a plugin, as it was written. */
+export function readAddress(plugin) {
   const hash = (around() ?? window).location.hash;
-  const found = words(hash).find((word) => word.startsWith(`${KEY}=`));
+  const found = words(hash).find((word) => word.startsWith(key(plugin)));
   try {
-    return decodeURIComponent(found?.slice(KEY.length + 1) ?? "");
+    return decodeURIComponent(found?.slice(key(plugin).length) ?? "");
   } catch {
     return "";
   }
@@ -29,13 +35,13 @@ export function readAddress() {
 let waiting = null;
 
 /** Put a selection into the address, without a step in the history; not more often than browsers allow. */
-export function writeAddress(written) {
+export function writeAddress(plugin, written) {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     const page = around() ?? window;
-    const others = words(page.location.hash).filter((word) => !word.startsWith(`${KEY}=`));
-    if (around() && others[0] !== "rnn_tutorial") return; // Another tab has been opened meanwhile.
-    const hash = [...others, `${KEY}=${encodeURIComponent(written)}`].join("&");
+    const others = words(page.location.hash).filter((word) => !word.startsWith(key(plugin)));
+    if (around() && others[0] !== plugin) return; // Another tab has been opened meanwhile.
+    const hash = [...others, `${key(plugin)}${encodeURIComponent(written)}`].join("&");
     const { pathname, search } = page.location; // A hash alone would be taken from the page's <base>.
     page.history.replaceState(page.history.state, "", `${pathname}${search}#${hash}`);
   }, 250);
@@ -69,7 +75,9 @@ export function onReload(reload) {
     const message = JSON.parse(data);
     if (message.isReply) return;
     if (message.type === "experimental.DataReloaded") reload();
-    port1.postMessage(JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }));
+    port1.postMessage(
+      JSON.stringify({ type: message.type, id: message.id, payload: null, error: null, isReply: true }),
+    );
   };
   window.parent.postMessage("experimental.bootstrap", "*", [port2]);
 }

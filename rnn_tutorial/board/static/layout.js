@@ -26,6 +26,16 @@ export function countTicks(total, count, label = (place) => place) {
   return places.map((place) => [place, String(label(place))]);
 }
 
+/** Ticks for the rows of a flow: [[row, epoch], ...]. */
+export function epochTicks(header, plotHeight) {
+  return countTicks(header.first.length, plotHeight / 26, (row) => header.first[row]);
+}
+
+/** Ticks for time steps that stand `edges[i]` apart: [[column, step], ...]. */
+export function timeTicks(edges, width) {
+  return countTicks(edges.length - 1, width / 44, (column) => edges[column]);
+}
+
 /** Powers of ten within a range, thinned to about `count`: [number, ...]; both ends where there is none. */
 export function logTicks(low, high, count) {
   const [from, to] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];

@@ -1,23 +1,24 @@
 // What is chosen: kept in the address, and fitted to what is there.
 
-export const PARTS = { total: "total", immediate: "immediate", cell: "cell" };
-export const KINDS = { states: "states", gates: "gates" };
 export const REDUCTIONS = { high: "largest", mean: "mean", low: "smallest" };
 export const MOST_RUNS = 6;
 export const MOST_PINS = 5;
 
-/** Nothing chosen: the newest run, its first layer, its last epoch beside its first. */
-export function nothing() {
-  return { runs: [], layer: null, part: "total", kind: "states", reduce: "high", epoch: null, pins: null };
+/** Nothing chosen: the newest run, its first layer, the first part and kind, the last epoch beside the first. */
+export function nothing(schema) {
+  const [part] = Object.keys(schema.flows);
+  const [kind] = Object.keys(schema.frames);
+  return { runs: [], layer: null, part, kind, reduce: "high", epoch: null, pins: null };
 }
 
 /** A selection as text for the address. */
-export function encode(selection) {
+export function encode(selection, schema) {
+  const usual = nothing(schema);
   const words = new URLSearchParams();
   for (const run of selection.runs) words.append("run", run);
   if (selection.layer !== null) words.set("layer", selection.layer);
   for (const name of ["part", "kind", "reduce"]) {
-    if (selection[name] !== nothing()[name]) words.set(name, selection[name]);
+    if (selection[name] !== usual[name]) words.set(name, selection[name]);
   }
   if (selection.epoch !== null) words.set("epoch", selection.epoch);
   if (selection.pins !== null) words.set("pins", selection.pins.join(" "));
@@ -25,16 +26,23 @@ export function encode(selection) {
 }
 
 function epochs(written) {
-  return written.split(" ").filter((word) => /^\d{1,15}$/.test(word)).map(Number);
+  return written
+    .split(" ")
+    .filter((word) => /^\d{1,15}$/.test(word))
+    .map(Number);
 }
 
 /** The reverse of `encode`; what is not understood is as if it were not there. */
-export function decode(written) {
+export function decode(written, schema) {
   const words = new URLSearchParams(written);
-  const selection = nothing();
+  const selection = nothing(schema);
   selection.runs = [...new Set(words.getAll("run"))].slice(0, MOST_RUNS);
   selection.layer = words.get("layer");
-  for (const [name, allowed] of [["part", PARTS], ["kind", KINDS], ["reduce", REDUCTIONS]]) {
+  for (const [name, allowed] of [
+    ["part", schema.flows],
+    ["kind", schema.frames],
+    ["reduce", REDUCTIONS],
+  ]) {
     if (Object.hasOwn(allowed, words.get(name) ?? "")) selection[name] = words.get(name);
   }
   selection.epoch = epochs(words.get("epoch") ?? "")[0] ?? null;
@@ -83,7 +91,8 @@ export function fit(selection, runs) {
   }
   const layers = layersOf(runs, fitted.runs);
   const shown = runs.filter(({ name }) => fitted.runs.includes(name));
-  const layer = layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];
+  const layer =
+    layers.find(({ name }) => name === selection.layer) ?? layers.find(({ problem }) => !problem) ?? layers[0];
   fitted.layer = layer?.name ?? null;
   const { flows, frames } = recorded(shown, fitted.layer);
   if (flows.length > 0 && !flows.includes(fitted.part)) fitted.part = flows[0];

@@ -32,7 +32,9 @@ export function toCsv(tables) {
     const written = cellOf(value);
     return /[",\r\n]/.test(written) ? `"${written.replaceAll('"', '""')}"` : written;
   };
-  const lines = tables.flatMap(({ title, head, rows }) => [[title], head, ...rows].map((row) => row.map(quoted).join(",")));
+  const lines = tables.flatMap(({ title, head, rows }) =>
+    [[title], head, ...rows].map((row) => row.map(quoted).join(",")),
+  );
   return `${lines.join("\r\n")}\r\n`;
 }
 
@@ -48,10 +50,13 @@ export function flowTable(title, flow, reduce) {
   const missing = ofFlow(flow);
   const { shape, values } = drawn(flow, reduce);
   const head = ["epoch"];
-  for (let column = 0; column < shape[1]; column++) head.push(`t=${span([header.times[column], header.times[column + 1] - 1])}`);
+  for (let column = 0; column < shape[1]; column++)
+    head.push(`t=${span([header.times[column], header.times[column + 1] - 1])}`);
   const rows = header.first.map((first, row) => [
     first === header.last[row] ? first : span([first, header.last[row]]),
-    ...Array.from(values.subarray(row * shape[1], (row + 1) * shape[1]), (value, column) => known(value, missing[row * shape[1] + column])),
+    ...Array.from(values.subarray(row * shape[1], (row + 1) * shape[1]), (value, column) =>
+      known(value, missing[row * shape[1] + column]),
+    ),
   ]);
   return { title: isThinned(flow) ? `${title} (${REDUCTIONS[reduce]} of each bin)` : title, head, rows };
 }
@@ -74,7 +79,10 @@ export function frameTables(title, frame) {
   return Array.from({ length: kinds }, (_, kind) => {
     const values = arrays[0].values.subarray(kind * units * steps, (kind + 1) * units * steps);
     const missing = ofFrame(frame, values);
-    const row = (unit) => Array.from(values.subarray(unit * steps, (unit + 1) * steps), (value, step) => known(value, missing[unit * steps + step]));
+    const row = (unit) =>
+      Array.from(values.subarray(unit * steps, (unit + 1) * steps), (value, step) =>
+        known(value, missing[unit * steps + step]),
+      );
     return {
       title: `${title}, ${header.names[kind]}, epoch ${header.epoch}`,
       head,
