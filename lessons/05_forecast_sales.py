@@ -23,8 +23,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import callbacks, data, forecasting, models
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, forecasting, models
 from rnn_tutorial.recording import events
 
 # %% [markdown]
@@ -179,7 +178,7 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 # Everything is in TensorBoard already. We add the forecast as a picture, and save the model.
 
 # %%
-picture = figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
+picture = drawing.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
 with events.Run(settings.log_dir / "forecast") as run:
     picture_file = lesson.show(run, "forecast", picture)
 model_file = settings.log_dir / "model.keras"

@@ -45,7 +45,7 @@ seeds = [settings.seed + number for number in range(1 if settings.quick else 2)]
 alphabet = data.letters.Alphabet("abcde")
 x, y = data.letters.pairs("abcde")
 model = network()
-lesson.start_over(model, settings.seed)
+models.start_over(model, settings.seed)
 
 # %% [markdown]
 # ## Exercise 1
@@ -101,7 +101,7 @@ def learn(model, seed, most):
     def stop(epoch, logs):
         model.stop_training = logs["accuracy"] == 1.0
 
-    lesson.start_over(model, seed)
+    models.start_over(model, seed)
     accuracies = fit(model, most, [keras.callbacks.LambdaCallback(on_epoch_end=stop)])["accuracy"]
     return len(accuracies) - 1 if accuracies[-1] == 1.0 else None, round(accuracies[-1] * len(y))
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from rnn_tutorial import _checks, _console, backend
+from rnn_tutorial import _checks, _console, backend, drawing
 from rnn_tutorial.callbacks import runs
-from rnn_tutorial.drawing import figures
+from rnn_tutorial.drawing import diagrams, heatmaps, line_plots, through_time  # noqa: F401  loaded now, not in a fit
 from rnn_tutorial.inspection import naming
 
 # Pictures between the first and the last one may take this share of the time since training began.
@@ -208,7 +208,7 @@ class Observer(keras.callbacks.Callback):
         """Write pictures, {tag: figure}."""
         for tag, figure in drawn.items():
             with self.guard("pictures"):
-                self.run.image(tag, figures.png(figure), epoch)
+                self.run.image(tag, drawing.png(figure), epoch)
 
     def save(self, name, content):
         """Write bytes to a file beside the event file."""

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.probe import ProbeObserver
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import losses
 from rnn_tutorial.recording import schema
 
@@ -90,7 +90,7 @@ class GradientFlow(ProbeObserver):
         for number, row in enumerate(norms):
             table[number, : len(row)] = row
         title = f"{name}: gradient through time"
-        return {f"gradient_flow_picture/{name}": figures.gradient_flow(table, epochs, title, masked=masked)}
+        return {f"gradient_flow_picture/{name}": drawing.gradient_flow(table, epochs, title, masked=masked)}
 
 
 def _ratio(norms):

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from rnn_tutorial import _checks
+from rnn_tutorial import _checks, drawing
 from rnn_tutorial.callbacks.base import Observer
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, recurrent
 
 
@@ -61,7 +60,7 @@ class WeightHeatmaps(Observer):
         with self.drawing():
             for name, matrices in _by_layer(self.model, weights).items():
                 with self.guard("pictures"):
-                    self.images({f"weights_picture/{name}": figures.weights(matrices, f"{name}: weights")}, self._drawn)
+                    self.images({f"weights_picture/{name}": drawing.weights(matrices, f"{name}: weights")}, self._drawn)
 
 
 def _by_layer(model, weights):

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.probe import ProbeObserver
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.recording import schema
 
 # What the tab RNN gets: so many frames a layer, of so many cells a kind.
@@ -67,9 +67,9 @@ class StateHeatmaps(ProbeObserver):
         if not look.states:
             return {}
         masked = _masked(look)
-        drawn = {f"states_picture/{name}": figures.states(look.states, f"{name}: states, one sample", masked)}
+        drawn = {f"states_picture/{name}": drawing.states(look.states, f"{name}: states, one sample", masked)}
         if look.gates:
-            drawn[f"gates_picture/{name}"] = figures.gates(look.gates, f"{name}: gates, one sample", masked)
+            drawn[f"gates_picture/{name}"] = drawing.gates(look.gates, f"{name}: gates, one sample", masked)
         return drawn
 
     def _frame(self):

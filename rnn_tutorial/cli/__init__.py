@@ -463,12 +463,12 @@ def _save_forecast(folder, model, series, forecasts, ends):
     """Write all files or none: what is not finished is in a folder of its own."""
     import pandas as pd
 
-    from rnn_tutorial.drawing import figures
+    from rnn_tutorial import drawing
 
     table = pd.DataFrame(_columns(forecasts, ends))
     table.index = [_month(month) for month in table.index]
     band = None if ends is None else (*ends, f"{_COVERAGE:.0%} interval")
-    picture = figures.png(figures.forecast(series, forecasts, unit=str(series.name), band=band))
+    picture = drawing.png(drawing.forecast(series, forecasts, unit=str(series.name), band=band))
     with tempfile.TemporaryDirectory(prefix=".unfinished", dir=folder) as unfinished:
         csv, png, keras_file = (pathlib.Path(unfinished, name) for name in _FORECAST_FILES)
         table.to_csv(csv, index_label="date", lineterminator="\n")

@@ -15,13 +15,8 @@ import warnings
 from importlib import metadata
 from typing import NamedTuple
 
-from rnn_tutorial import _console
+from rnn_tutorial import _console, drawing
 
-# What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
-INSTALL_DOT = (
-    "install Graphviz' program `dot` (Debian: apt install graphviz, macOS: brew install graphviz, "
-    "Windows: winget install graphviz)"
-)
 _OLDEST, _NEWEST = (3, 10), (3, 13)  # of Python
 _EVENT_FILE = "tfevents"  # TensorBoard reads every file with this in its name
 
@@ -130,11 +125,13 @@ def _keras():
 def _dot():
     program = shutil.which("dot")
     if program is None:
-        return Finding(False, "dot", f"{INSTALL_DOT}; until then diagrams are plainer", is_necessary=False)
+        return Finding(False, "dot", f"{drawing.INSTALL_DOT}; until then diagrams are plainer", is_necessary=False)
     try:
         answer = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding(False, "dot", f"{program} does not run ({_one_line(error)}); {INSTALL_DOT}", is_necessary=False)
+        return Finding(
+            False, "dot", f"{program} does not run ({_one_line(error)}); {drawing.INSTALL_DOT}", is_necessary=False
+        )
     version = (answer.stderr or answer.stdout).strip().removeprefix("dot - graphviz version ")
     return Finding(True, "dot", f"{version}, {program}", is_necessary=False)
 

@@ -178,7 +178,7 @@ def _train(
     """`train` with the compiled models of earlier calls, {what was asked for: model}, to be used again."""
     import keras  # here, so that the baselines do without it
 
-    from rnn_tutorial import lesson, models
+    from rnn_tutorial import models
 
     series = _checked(series)
     epochs = _checks.integer("epochs", epochs, at_least=1)
@@ -218,7 +218,7 @@ def _train(
         model.compile(keras.optimizers.Adam(learning_rate), loss="mae" if seasonal else "mse", metrics=["mae"])
         built[key] = model
     else:
-        lesson.start_over(model, seed)
+        models.start_over(model, seed)
     if not seasonal:
         # Patient to the end: it is there to bring the best weights back, not to stop.
         _fit(model, (x, y), validation, weight, epochs, epochs, batch_size, seed, callbacks)
