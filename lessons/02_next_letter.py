@@ -153,9 +153,9 @@ print(f"All {model.count_params()} weights are in {weights_file}")
 
 # %%
 if settings.predict:
-    from rnn_tutorial import cli
+    from rnn_tutorial.cli import letters
 
-    cli.converse(alphabet, dict(zip("abcde", answers, strict=True)))
+    letters.converse(alphabet, dict(zip("abcde", answers, strict=True)))
 
 # %% [markdown]
 # ## How much memory does it take?

@@ -853,6 +853,12 @@ def test_png_is_white_and_not_transparent():
     assert np.asarray(image.convert("RGBA")).reshape(-1, 4).min(axis=0).tolist() == [255, 255, 255, 255]
 
 
+def test_every_public_name_is_there():
+    for name in drawing.__all__:
+        assert getattr(drawing, name) is not None
+    assert set(drawing.__all__) <= set(dir(drawing))
+
+
 def test_nothing_needs_a_screen(run_python):
     printed = run_python(
         """

@@ -25,7 +25,8 @@ import unittest.mock
 import keras
 import numpy as np
 
-from rnn_tutorial import cli, data, models
+from rnn_tutorial import data, models
+from rnn_tutorial.cli import letters
 
 
 def network(letters=5, units=3):
@@ -52,14 +53,14 @@ models.start_over(model, settings.seed)
 #
 # *Ask for letters with `--predict`; then go on with `--resume --epochs 50`. Where does the loss begin?*
 #
-# `--predict` calls `cli.converse`, which reads what you type. Here nobody sits at the keys, so a text takes their place: `ae`, then a
+# `--predict` calls `letters.converse`, which reads what you type. Here nobody sits at the keys, so a text takes their place: `ae`, then a
 # letter that is not in the alphabet, then an empty line.
 
 # %%
 losses = fit(model, settings.epochs)["loss"]
 answers = alphabet.decode(model.predict(x, verbose=0).argmax(axis=1))
 with unittest.mock.patch("sys.stdin", io.StringIO("ae\nz\n\n")):
-    cli.converse(alphabet, dict(zip("abcde", answers, strict=True)))
+    letters.converse(alphabet, dict(zip("abcde", answers, strict=True)))
 
 # %%
 settings.log_dir.mkdir(parents=True, exist_ok=True)
