@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
-import dataclasses
 import math
 import os
 import pathlib
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 PROGRAM = "rnn-tutorial"
 RUN = "run"  # the folder of the run in a folder of results
@@ -16,8 +16,7 @@ _EVENT_FILE = "tfevents"  # TensorBoard reads every file with this in its name
 _LARGEST_SEED = 2**32 - 1  # the largest one that NumPy takes
 
 
-@dataclasses.dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A command of the program: the `COMMAND` of a file of this package.
 
     Such a file is loaded before a command is known, for `--help`: what it needs besides the standard library it imports
