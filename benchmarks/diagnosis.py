@@ -20,7 +20,7 @@ _console.start_keras()
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, inspection, lesson, models
+from rnn_tutorial import callbacks, data, diagnosis, inspection, models
 from rnn_tutorial.diagnosis import RULES
 
 TUNING_SEEDS, REPORTED_SEEDS = (0, 1), (201, 202, 203)
@@ -236,7 +236,7 @@ def examine(build, parts, epochs, seeds, folder):
     found = []
     for seed in seeds:
         (x, y), validation = parts(seed)
-        lesson.start_over(model, seed)
+        models.start_over(model, seed)
         probe = (x[:32], y[:32]) if inspection.layers(model) else None
         run = pathlib.Path(folder, str(seed))
         with warnings.catch_warnings():

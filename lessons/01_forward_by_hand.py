@@ -19,8 +19,7 @@ settings = lesson.start("01_forward_by_hand", epochs=STEPS_OF_TRAINING, quick_ep
 import keras
 import numpy as np
 
-from rnn_tutorial import data, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import data, drawing, models, recording
 
 # %% [markdown]
 # ## The cell
@@ -239,7 +238,7 @@ with recording.Run(settings.log_dir / "by_hand") as run:
             run.histogram(f"weights/{name}", weight, epoch)
             run.histogram(f"gradients/{name}", gradient, epoch)
         if epoch in (0, settings.epochs - 1):
-            picture = figures.heatmap(
+            picture = drawing.heatmap(
                 hs[1:].T,
                 rows=[f"unit {unit}" for unit in range(UNITS)],
                 columns=[f"after {letter}" for letter in "abcde"],

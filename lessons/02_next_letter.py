@@ -153,9 +153,9 @@ print(f"All {model.count_params()} weights are in {weights_file}")
 
 # %%
 if settings.predict:
-    from rnn_tutorial import cli
+    from rnn_tutorial.cli import letters
 
-    cli.converse(alphabet, dict(zip("abcde", answers, strict=True)))
+    letters.converse(alphabet, dict(zip("abcde", answers, strict=True)))
 
 # %% [markdown]
 # ## How much memory does it take?
@@ -179,7 +179,7 @@ def epochs_needed(units, seeds, epochs):
 
     until_right, needed = keras.callbacks.LambdaCallback(on_epoch_end=stop), []
     for seed in seeds:
-        lesson.start_over(compared, seed)  # One model for all seeds, so that Keras compiles once.
+        models.start_over(compared, seed)  # One model for all seeds, so that Keras compiles once.
         batches = data.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
         seen = compared.fit(**batches, epochs=epochs, verbose=0, callbacks=[until_right])
         # `fit` measures the accuracy of an epoch before it updates the weights.

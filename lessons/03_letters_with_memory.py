@@ -29,8 +29,7 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, inspection, models, recording
 
 pictures = recording.Run(settings.log_dir / "pictures")
 
@@ -173,7 +172,7 @@ after_each = alphabet.decode(keras.ops.convert_to_numpy(asked).argmax(axis=1)).r
 print(
     f"\nread {''.join(read)}, after each letter the network says {after_each}; right in the end is {SENTENCE[sample + longest]}"
 )
-picture = figures.heatmap(
+picture = drawing.heatmap(
     hidden[sample][:, :12].T,
     rows=[str(unit) for unit in range(12)],
     columns=read,

@@ -35,8 +35,7 @@ settings = lesson.start("04_see_a_network", epochs=EPOCHS, quick_epochs=5, add_a
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, inspection, models, recording
 from rnn_tutorial.inspection import naming
 
 # %% [markdown]
@@ -74,7 +73,7 @@ x_new, y_new = digits.x_validation, digits.y_validation
 print(f"\nThe digits are those of {'MNIST' if digits.source == 'mnist' else 'scikit-learn'}:")
 print(f"x {x.shape} = (digits, 28 x 28 pixels), y {y.shape}; for validation {len(x_new)} more")
 labels = [str(digit) for digit in y]
-picture = figures.gallery(x[:32].reshape(-1, 28, 28), "The first 32 digits, and what they stand for", labels[:32])
+picture = drawing.gallery(x[:32].reshape(-1, 28, 28), "The first 32 digits, and what they stand for", labels[:32])
 lesson.show(pictures, "digits", picture)
 
 # %% [markdown]
@@ -188,7 +187,7 @@ lesson.show_files(settings.log_dir / "network")
 before, after = each_epoch.weights[0], each_epoch.weights[-1]
 for step, (moment, weights) in enumerate({"before": before, "after": after}.items()):
     columns = weights["hidden/kernel"].T.reshape(-1, 28, 28)  # (units, 28, 28)
-    picture = figures.gallery(columns, f"The weights of the 64 units of the first layer, {moment} training")
+    picture = drawing.gallery(columns, f"The weights of the 64 units of the first layer, {moment} training")
     lesson.show(pictures, "first_layer", picture, step)
 
 blank = ~x.any(axis=0)  # (784,), pixels on which no digit has any ink
@@ -240,7 +239,7 @@ if idle.any():
 # %%
 for step, (moment, weights) in enumerate({"before": before, "after": after}.items()):
     kernels = {name: values for name, values in weights.items() if name.endswith("kernel")}
-    picture = figures.scatter(
+    picture = drawing.scatter(
         kernels, f"Every weight of the three kernels, {moment} training", "place in the array", "weight"
     )
     lesson.show(pictures, "parameters_scatter", picture, step)
@@ -279,7 +278,7 @@ for tag, lines, y_axis, x_axis in (
     ("weight_norms", norms, "norm of the kernel", "epochs of training"),
     ("update_ratios", ratios, "update ratio of a step", "epoch"),
 ):
-    picture = figures.lines(lines, tag.replace("_", " "), x_axis, y_axis)
+    picture = drawing.lines(lines, tag.replace("_", " "), x_axis, y_axis)
     lesson.show(pictures, tag, picture)
 
 print("\n            norm                          update ratio")
@@ -324,7 +323,7 @@ print(
     + ("" if len(wrong) <= 8 else ", ...")
 )
 if len(wrong):
-    picture = figures.gallery(
+    picture = drawing.gallery(
         x_new[wrong[:32]].reshape(-1, 28, 28),
         "What it misreads",
         [f"{y_new[row]}, not {read_as[row]}" for row in wrong[:32]],
@@ -361,7 +360,7 @@ def compare(name, learning_rate, batch_size, hidden=(64, 64), samples=None, epoc
             metric, _, part = tag.partition("/")
             for epoch, value in enumerate(seen[metric if part == "training" else f"val_{metric}"]):
                 run.scalar(tag, value, epoch)
-        run.image("curves", figures.png(figures.curves(seen)), len(seen["loss"]) - 1)
+        run.image("curves", drawing.png(drawing.curves(seen)), len(seen["loss"]) - 1)
 
 
 tries = [(rate, size) for rate in LEARNING_RATES for size in BATCH_SIZES]
@@ -408,7 +407,7 @@ curves = {
     "ours: training": history["loss"],
     "ours: validation": history["val_loss"],
 }
-lesson.show(pictures, "two_failures", figures.lines(curves, "Two ways to fail", "epoch", "loss"))
+lesson.show(pictures, "two_failures", drawing.lines(curves, "Two ways to fail", "epoch", "loss"))
 
 # %% [markdown]
 # The rule, for curves of loss, where guessing costs 2.30:

@@ -23,8 +23,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from rnn_tutorial import callbacks, data, forecasting, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, forecasting, models, recording
 
 # %% [markdown]
 # A network is made in five steps: choose its structure, prepare the data, build it, train it, look at it.
@@ -178,7 +177,7 @@ print(f"the worst month of the worst seed is {worst:.1%} off")
 # Everything is in TensorBoard already. We add the forecast as a picture, and save the model.
 
 # %%
-picture = figures.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
+picture = drawing.forecast(series, forecasts, actual=expected, actual_label="if the line goes on")
 with recording.Run(settings.log_dir / "forecast") as run:
     picture_file = lesson.show(run, "forecast", picture)
 model_file = settings.log_dir / "model.keras"

@@ -34,8 +34,7 @@ import keras
 import numpy as np
 from statsmodels.datasets import co2
 
-from rnn_tutorial import data, forecasting, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import data, drawing, forecasting, models, recording
 
 # %% [markdown]
 # ## The sales
@@ -206,7 +205,7 @@ leaky_network.compile(keras.optimizers.Adam(1e-2), "mse")
 
 def fit_and_forecast(x_train, y_train, x_new):
     """Train from the beginning; the forecasts for other windows."""
-    lesson.start_over(leaky_network, settings.seed)
+    models.start_over(leaky_network, settings.seed)
     batches = data.batches(x_train, y_train, seed=settings.seed)
     leaky_network.fit(**batches, epochs=LEAKY_EPOCHS, verbose=0)
     return keras.ops.convert_to_numpy(leaky_network(x_new))
@@ -240,7 +239,7 @@ print(f"exponential smoothing on that year: {measured['exponential_smoothing'][-
 past, actual = history[folds - 1]
 with recording.Run(settings.log_dir / "pictures") as run:
     shown = {name: forecasts[name, folds - 1] for name in [*compared, "lstm, direct"]}
-    lesson.show(run, "last_fold", figures.forecast(past.iloc[-24:], shown, unit=series.name, actual=actual))
+    lesson.show(run, "last_fold", drawing.forecast(past.iloc[-24:], shown, unit=series.name, actual=actual))
 
 # %% [markdown]
 # - **Images**, run `pictures`: `last_fold` shows the last year, with what four methods made of it; the crosses are what came. Which of

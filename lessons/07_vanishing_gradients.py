@@ -27,8 +27,7 @@ settings = lesson.start("07_vanishing_gradients", epochs=EPOCHS, quick_epochs=8)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, inspection, models, recording
 
 lengths = LENGTHS[-1:] if settings.quick else LENGTHS
 LONGEST = max(lengths)
@@ -120,7 +119,7 @@ print(
     f"\nSteps that get something from above: {steps_from_above} of {LONGEST}; in total: {np.count_nonzero(flow.hidden)}"
 )
 
-picture = figures.lines(
+picture = drawing.lines(
     {"total": flow.hidden, "from above only": flow.immediate},
     "SimpleRNN before training: the gradient at each step",
     "time step",
@@ -170,7 +169,7 @@ for gain in GAINS:
     assert factors[gain] <= singular * slope
 layer.cell.recurrent_kernel.assign(W_hh)
 
-picture = figures.lines(curves, "SimpleRNN: what the recurrent kernel does", "time step", "norm of dL/dh", log=True)
+picture = drawing.lines(curves, "SimpleRNN: what the recurrent kernel does", "time step", "norm of dL/dh", log=True)
 lesson.show(pictures, "by_spectral_radius", picture)
 
 # %% [markdown]
@@ -239,7 +238,7 @@ def train(name, timesteps, seed, watch=()):
     """Train one of the networks from its beginning; the flow before and after, and the accuracy."""
     cell, opened = NETWORKS[name]
     model = built[cell]
-    lesson.start_over(model, seed)
+    models.start_over(model, seed)
     if opened:
         model.set_weights(open_gates(model.get_weights(), cell, timesteps, seed))
     before = inspection.gradient_flow(model, *probes[timesteps])[cell]
@@ -304,10 +303,10 @@ for step, (moment, flows) in enumerate({"before": before, "after": after}.items(
     for timesteps in lengths:
         shown = {name: relative(flows[name, timesteps]) for name in NETWORKS}
         title = f"{moment} training, {timesteps} steps"
-        picture = figures.lines(shown, title, "time step", "share of the gradient that gets here", log=True)
+        picture = drawing.lines(shown, title, "time step", "share of the gradient that gets here", log=True)
         lesson.show(pictures, f"gradient_by_step/{timesteps}_steps", picture, step)
 flow = before["lstm_open", LONGEST]
-picture = figures.lines(
+picture = drawing.lines(
     {"dL/dc": flow.cell[:-1], "dL/dh": flow.hidden[:-1]},
     "LSTM with open gates, before training",
     "time step",

@@ -29,8 +29,7 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, inspection, recording
 
 # %% [markdown]
 # ## The other side of the same product
@@ -261,10 +260,10 @@ by_batch = {way: reading.batch_norms["global"] for way, reading in readings.item
 radii = {way: np.array(each_batch.radii) for way, each_batch in noted.items()}
 with recording.Run(settings.log_dir / "pictures") as run:
     shown = {way: np.where(np.isfinite(values) & (values > 0), values, np.nan) for way, values in by_batch.items()}
-    picture = figures.lines(shown, "the gradient, batch by batch", "batch", "norm before clipping", log=True)
+    picture = drawing.lines(shown, "the gradient, batch by batch", "batch", "norm before clipping", log=True)
     lesson.show(run, "gradient_norm_by_batch", picture)
     shown = {way: np.where(values < 2, values, np.nan) for way, values in radii.items()}
-    picture = figures.lines(shown, "the recurrent kernel, batch by batch", "batch", "spectral radius, as far as 2")
+    picture = drawing.lines(shown, "the recurrent kernel, batch by batch", "batch", "spectral radius, as far as 2")
     lesson.show(run, "spectral_radius_by_batch", picture)
 
 # %% [markdown]

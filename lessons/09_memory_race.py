@@ -27,8 +27,7 @@ import time
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import data, drawing, inspection, models, recording
 
 # %% [markdown]
 # ## The adding problem
@@ -100,7 +99,7 @@ held_out = {
 def race(cell, length, seed):
     """Train from the beginning; the error after each epoch on sequences never trained on, and seconds an epoch."""
     model = built[cell]
-    lesson.start_over(model, seed=settings.seed + seed)
+    models.start_over(model, seed=settings.seed + seed)
     x, y = data.tasks.adding(samples=SAMPLES, timesteps=length, seed=settings.seed + seed)
     batches = data.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
     x_new, y_new = held_out[length]
@@ -151,7 +150,7 @@ for cell in CELLS:
 
 # %%
 pictures = recording.Run(settings.log_dir / "pictures")
-picture = figures.spread(
+picture = drawing.spread(
     {cell: [errors[cell, length][:, -1] for length in lengths] for cell in CELLS},
     [str(length) for length in lengths],
     title="the adding problem: error after training, each seed a point",
@@ -160,7 +159,7 @@ picture = figures.spread(
     baseline=(1 / 6, "always answering 1"),
 )
 lesson.show(pictures, "error_by_length", picture)
-picture = figures.lines(
+picture = drawing.lines(
     {f"{cell}, seed {seed}": errors[cell, longest][i] for cell in CELLS for i, seed in enumerate(seeds)},
     title=f"error after each epoch, {longest} steps",
     x_axis="epoch",

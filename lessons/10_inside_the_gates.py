@@ -26,8 +26,7 @@ settings = lesson.start("10_inside_the_gates", epochs=EPOCHS, quick_epochs=6)
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, inspection, models, recording
 
 keras.utils.set_random_seed(settings.seed)
 
@@ -356,7 +355,7 @@ compared.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy",
 
 def learn(forget_bias, seed):
     """The accuracy of each epoch; and how much of the gradient gets to the first step, before training."""
-    lesson.start_over(compared, seed)  # One model for all runs, so that Keras compiles once.
+    models.start_over(compared, seed)  # One model for all runs, so that Keras compiles once.
     kernel, recurrent_kernel, bias, *output = compared.get_weights()
     bias[16:32] = forget_bias
     compared.set_weights([kernel, recurrent_kernel, bias, *output])
@@ -391,7 +390,7 @@ with recording.Run(settings.log_dir / "one_sequence") as run:
     for layer, traces in (("lstm", (untrained, trained)), ("gru", (gru_untrained_trace, gru_trace))):
         for when, trace in zip(("untrained", "trained"), traces, strict=True):
             states = {"hidden": trace.hidden} if trace.cell is None else {"hidden": trace.hidden, "cell": trace.cell}
-            for kind, draw, arrays in (("gates", figures.gates, trace.gates), ("states", figures.states, states)):
+            for kind, draw, arrays in (("gates", drawing.gates, trace.gates), ("states", drawing.states, states)):
                 title = f"{layer}, {when}: {kind}, the mark is at step {MARK}"
                 picture = draw({name: array[one].T for name, array in arrays.items()}, title)
                 lesson.show(run, f"{kind}_picture/{layer}", picture, step=0 if when == "untrained" else settings.epochs)

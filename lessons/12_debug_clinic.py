@@ -37,8 +37,7 @@ import warnings
 import keras
 import numpy as np
 
-from rnn_tutorial import callbacks, data, diagnosis, models
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, diagnosis, drawing, models
 from rnn_tutorial.inspection import recurrent
 
 # %% [markdown]
@@ -141,8 +140,8 @@ class Answers(callbacks.Observer):
             return
         said, truth, before = recurrent.answers(self.model, self.x)[:, 0], self.y[:, 0], self.x[:, -1, 0]
         series = {"truth": truth, "forecast": said, "the day before": before}
-        picture = figures.lines({name: values[:50] for name, values in series.items()}, "answers", "day", "measurement")
-        self.run.image("answers", figures.png(picture), self.epoch)
+        picture = drawing.lines({name: values[:50] for name, values in series.items()}, "answers", "day", "measurement")
+        self.run.image("answers", drawing.png(picture), self.epoch)
         likeness = diagnosis.likeness_to_last_input(said, truth, before)
         if np.isfinite(likeness):
             self.run.scalar("copies_last_input", likeness, self.epoch)
@@ -150,7 +149,7 @@ class Answers(callbacks.Observer):
 
 def treat(model, patient, illness):
     """Train one patient, watched; the folder of its run. What is printed, warned and written names no illness."""
-    lesson.start_over(model, settings.seed + patient)
+    models.start_over(model, settings.seed + patient)
     model.optimizer.learning_rate = LEARNING_RATE * (TOO_HIGH if illness == "exploding" else 1)
     if illness == "dead":
         model.get_layer("lstm").cell.bias.assign(np.full(4 * UNITS, SHUT))

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 
-from rnn_tutorial import _console
+from rnn_tutorial import _console, drawing
 from rnn_tutorial.recording import schema
 
 _started = time.monotonic()
@@ -48,28 +48,6 @@ def start(name, epochs, quick_epochs, add_arguments=None):
     return settings
 
 
-def start_over(model, seed):
-    """Give a compiled model new first weights, and its optimizer the state that it began with.
-
-    Several seeds then train one model, and Keras compiles it once.
-
-    Args:
-        model: A compiled, built `keras.Model`.
-        seed: The seed of the new weights and of everything random in Keras from now on.
-    """
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    model.set_weights(keras.models.clone_model(model).get_weights())
-    optimizer = model.optimizer
-    new = type(optimizer).from_config(optimizer.get_config())
-    for one in (optimizer, new):
-        if not one.built:
-            one.build(model.trainable_variables)
-    for variable, fresh in zip(optimizer.variables, new.variables, strict=True):
-        variable.assign(fresh)
-
-
 def show(run, tag, figure, step=0):
     """Put a picture into TensorBoard and into a file beside the event file; in a notebook show it in its cell, too.
 
@@ -82,9 +60,7 @@ def show(run, tag, figure, step=0):
     Returns:
         The path of the file, or None where nothing can be written.
     """
-    from rnn_tutorial.drawing import figures
-
-    png = figure if isinstance(figure, bytes) else figures.png(figure)
+    png = figure if isinstance(figure, bytes) else drawing.png(figure)
     run.image(tag, png, step)
     _inline(png)
     return run.save(f"{tag.replace('/', '_')}{f'_{step}' if step else ''}.png", png)

@@ -1,4 +1,4 @@
-"""Builders of recurrent networks: plain `keras.Model`s with named layers, not compiled.
+"""Builders of recurrent networks, plain `keras.Model`s with named layers, not compiled; and how one starts over.
 
 Recurrent layers are called after their cell, in order: `lstm`, `lstm_1`, ... The last layer is `output`.
 A saved model loads again in a program that never imports this package, because it holds Keras' own layers only.
@@ -235,6 +235,26 @@ def digit_classifier(inputs=784, hidden=(64, 64), classes=10):
         x = layers.Dense(size, activation="relu", name=_numbered("hidden", number))(x)
     y = layers.Dense(classes, activation="softmax", name="output")(x)
     return keras.Model(pixels, y, name="digit_classifier")
+
+
+def start_over(model: keras.Model, seed: int) -> None:
+    """Give a compiled model new first weights, and its optimizer the state that it began with.
+
+    Several seeds then train one model, and Keras compiles it once.
+
+    Args:
+        model: A compiled, built `keras.Model`.
+        seed: The seed of the new weights and of everything random in Keras from now on.
+    """
+    keras.utils.set_random_seed(seed)
+    model.set_weights(keras.models.clone_model(model).get_weights())
+    optimizer = model.optimizer
+    new = type(optimizer).from_config(optimizer.get_config())
+    for one in (optimizer, new):
+        if not one.built:
+            one.build(model.trainable_variables)
+    for variable, fresh in zip(optimizer.variables, new.variables, strict=True):
+        variable.assign(fresh)
 
 
 def _recurrent_stack(x, units, cell, every_step=False):

@@ -19,7 +19,7 @@ import pytest
 from keras import layers
 from tensorboard.compat.proto import graph_pb2
 
-from rnn_tutorial import callbacks, models
+from rnn_tutorial import callbacks, drawing, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -32,7 +32,6 @@ from rnn_tutorial.callbacks import (
     observe,
 )
 from rnn_tutorial.callbacks.scalars import Scalars
-from rnn_tutorial.drawing import diagrams, figures
 from rnn_tutorial.inspection import structure
 
 _RANDOM = np.random.default_rng(0)
@@ -417,8 +416,8 @@ def test_a_disk_that_is_full_for_the_scalars_too(tmp_path, run_python, our_event
 @pytest.mark.parametrize(
     ("module", "function", "callback", "kept"),
     [
-        (figures, "curves", "LearningCurves", {"histograms", "scalars", "images"}),
-        (diagrams, "layers_diagram", "ModelDiagram", {"histograms", "scalars", "images"}),
+        (drawing, "curves", "LearningCurves", {"histograms", "scalars", "images"}),
+        (drawing, "layers_diagram", "ModelDiagram", {"histograms", "scalars", "images"}),
         (WeightHistograms, "look", "WeightHistograms", {"histograms", "scalars", "images"}),
         (structure, "graph", "ModelGraph", {"histograms", "scalars", "images"}),
         (Scalars, "record", "Scalars", {"histograms", "scalars", "images"}),
@@ -872,13 +871,13 @@ def test_log_spaced_pictures_are_dropped_where_they_take_too_long(tmp_path, monk
 
     clock = [0.0]
     monkeypatch.setattr(fit_of_callbacks, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
-    real = figures.curves
+    real = drawing.curves
 
     def slow(*arguments):
         clock[0] += 1
         return real(*arguments)
 
-    monkeypatch.setattr(figures, "curves", slow)
+    monkeypatch.setattr(drawing, "curves", slow)
     for seconds, expected in ((0, [0, 8]), (100, [0, 1, 3, 7, 8])):
 
         def wait(epoch, logs, seconds=seconds):
@@ -970,7 +969,7 @@ def test_an_os_error_of_one_callback_leaves_the_others(
     def fail(*arguments):
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "elsewhere")
 
-    monkeypatch.setattr(figures, "curves", fail)
+    monkeypatch.setattr(drawing, "curves", fail)
     with recorded_warnings() as caught:
         fit(simple(), observe(tmp_path / "run"))
     assert len(ours(caught)) == 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from rnn_tutorial import backend, diagnosis, recording
+from rnn_tutorial import backend, diagnosis, drawing, recording
 from rnn_tutorial.callbacks import (
     EmbeddingProjector,
     GradientFlow,
@@ -25,7 +25,6 @@ from rnn_tutorial.callbacks import (
     WeightHistograms,
     observe,
 )
-from rnn_tutorial.drawing import diagrams, figures
 
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(16, 4, 2)).astype("float32")
@@ -90,8 +89,8 @@ ERRORS = [ValueError, RuntimeError, OSError, MemoryError, RecursionError, StopIt
 PLACES = [
     *((LearningCurves, method) for method in ("check", "begin", "record", "look", "finish", "close")),
     *((LearningCurves, method) for method in ("is_due", "picture_due", "drawing")),
-    (figures, "curves"),
-    (figures, "png"),
+    (drawing, "curves"),
+    (drawing, "png"),
     (recording.Run, "image"),
     (recording.Run, "save"),
     (recording.Run, "close"),
@@ -526,14 +525,14 @@ def test_a_program_that_hides_what_it_is(tmp_path, recorded_warnings, train, bar
 
 
 def test_one_picture_leaves_the_others(tmp_path, monkeypatch, recorded_warnings, train, bare, read_tags):
-    real = figures.weights
+    real = drawing.weights
 
     def fail(matrices, title):
         if title.startswith("cell"):
             raise RuntimeError("nobody thought of this")
         return real(matrices, title)
 
-    monkeypatch.setattr(figures, "weights", fail)
+    monkeypatch.setattr(drawing, "weights", fail)
     with recorded_warnings() as caught:
         assert train([WeightHeatmaps(tmp_path / "run")]) == bare
     assert ours(caught) == [
@@ -558,7 +557,7 @@ def test_one_diagram_leaves_the_other(
     def fail(*arguments):
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(diagrams, function, fail)
+    monkeypatch.setattr(drawing, function, fail)
     with recorded_warnings() as caught:
         assert train([ModelDiagram(tmp_path / "run")]) == bare
     assert ours(caught) == [
@@ -571,7 +570,7 @@ def test_curves_that_cannot_be_drawn_are_kept(tmp_path, monkeypatch, recorded_wa
     def fail(*arguments):
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(figures, "curves", fail)
+    monkeypatch.setattr(drawing, "curves", fail)
     curves = LearningCurves(tmp_path / "run")
     with recorded_warnings() as caught:
         train([curves])

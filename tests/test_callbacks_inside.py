@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import inspection, models
+from rnn_tutorial import drawing, inspection, models
 from rnn_tutorial.callbacks import (
     GradientFlow,
     GradientHistograms,
@@ -31,7 +31,6 @@ from rnn_tutorial.callbacks import (
 from rnn_tutorial.callbacks import (
     fit as fit_of_callbacks,
 )
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.inspection.gradients import recorder
 from rnn_tutorial.inspection.gradients.tap import GradientTap
@@ -1040,9 +1039,9 @@ def test_layers_that_cannot_be_followed(tmp_path, recorded_warnings, read_values
         (GradientTap, "read", "GradientHistograms stops looking"),
         (recurrent, "spectral_radius", "WeightHeatmaps leaves out spectral radii"),
         (recurrent, "look", "gradient through time, states and gates are left out"),
-        (figures, "gradient_flow", "GradientFlow leaves out pictures"),
-        (figures, "states", "StateHeatmaps leaves out pictures"),
-        (figures, "weights", "WeightHeatmaps leaves out pictures"),
+        (drawing, "gradient_flow", "GradientFlow leaves out pictures"),
+        (drawing, "states", "StateHeatmaps leaves out pictures"),
+        (drawing, "weights", "WeightHeatmaps leaves out pictures"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -1155,7 +1154,7 @@ def test_an_exception_in_the_middle(tmp_path, read_values, our_event_file, bare,
 
 def picture_of_head(weights):
     kernel, bias = weights[-2:]
-    return figures.png(figures.weights({"kernel": {"": kernel}, "bias": {"": bias}}, "head: weights"))
+    return drawing.png(drawing.weights({"kernel": {"": kernel}, "bias": {"": bias}}, "head: weights"))
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

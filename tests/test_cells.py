@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import inspection
+from rnn_tutorial import drawing, inspection
 from rnn_tutorial.callbacks import WeightHeatmaps, observe
 from rnn_tutorial.diagnosis import _cell as cell_in_files
-from rnn_tutorial.drawing import diagrams, figures
+from rnn_tutorial.drawing import diagrams
 from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.inspection.recurrent import cells
 
@@ -259,8 +259,8 @@ def test_spectral_radius_is_that_of_the_candidate(declared):
 
 def test_callbacks_show_it(declared, tmp_path, recorded_warnings, read_values, our_event_file, monkeypatch):
     model, step = declared
-    drawn, draw = {}, figures.weights
-    monkeypatch.setattr(figures, "weights", lambda found, title: drawn.update(found) or draw(found, title))
+    drawn, draw = {}, drawing.weights
+    monkeypatch.setattr(drawing, "weights", lambda found, title: drawn.update(found) or draw(found, title))
     with recorded_warnings() as caught:
         model.fit(X, Y, epochs=2, verbose=0, callbacks=observe(tmp_path / "run", probe=(X, Y)))
     assert [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)] == []
@@ -379,8 +379,8 @@ def test_half_precision(kind, policy):
 def test_diagrams_know_the_states(monkeypatch):
     texts = []
     monkeypatch.setattr(diagrams, "has_dot", lambda: False)
-    monkeypatch.setattr(figures, "boxes", lambda nodes, edges: texts.extend(node.text for node in nodes))
-    monkeypatch.setattr(figures, "png", lambda figure: b"")
+    monkeypatch.setattr(diagrams, "boxes", lambda nodes, edges: texts.extend(node.text for node in nodes))
+    monkeypatch.setattr(diagrams, "png", lambda figure: b"")
     model = build(ProjectedCell(UNITS))
     diagrams.unrolled_diagram(model)
     assert "rnn\nh_1  (4,)" in texts

@@ -23,7 +23,8 @@ import pytest
 
 import rnn_tutorial
 from rnn_tutorial import _console, cli
-from rnn_tutorial.cli import doctor
+from rnn_tutorial.cli import board, doctor, forecast
+from rnn_tutorial.cli.command import run_folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEAVY = ("keras", "tensorflow", "numpy", "pandas", "matplotlib", "tensorboard")
@@ -118,6 +119,22 @@ def test_help_answers_at_once():
         assert python("-m", "rnn_tutorial.cli", "forecast", "--help").returncode == 0
         seconds.append(time.monotonic() - began)
     assert min(seconds) < 0.5
+
+
+def test_a_command_is_a_file(capsys, monkeypatch, tmp_path):
+    (tmp_path / "greet.py").write_text(
+        "from rnn_tutorial.cli.command import Command\n"
+        "COMMAND = Command('greet', 'say hello', lambda parser: parser.add_argument('name'), "
+        "lambda arguments: print('hello', arguments.name) or 0, place=9)\n"
+    )
+    monkeypatch.setattr(cli, "__path__", [*cli.__path__, str(tmp_path)])
+    assert cli.main(["greet", "world"]) == 0
+    assert capsys.readouterr().out == "hello world\n"
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    listed = [line.split()[0] for line in shown.splitlines() if re.match(r" {4}\w", line)]
+    assert listed == ["letters", "forecast", "board", "diagnose", "doctor", "greet"]
+    monkeypatch.delitem(sys.modules, "rnn_tutorial.cli.greet")
 
 
 def test_version(capsys):
@@ -372,7 +389,7 @@ def test_the_results_and_nothing_half_written(twelve_months):
     folder, _ = twelve_months
     assert {path.name for path in folder.iterdir()} == RESULTS
     assert (folder / "forecast.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert set(doctor.run_folders(folder)) == {folder / "run" / part for part in ("", "train", "validation")}
+    assert set(run_folders(folder)) == {folder / "run" / part for part in ("", "train", "validation")}
     assert [path.name for path in folder.parent.iterdir()] == ["forecast"]
 
 
@@ -415,8 +432,8 @@ def test_years_are_forecast_with_an_interval(five_years):
         header, *rows = csv.reader(file)
     assert header == ["date", "forecast", "lower", "upper", "last_value", "drift", "seasonal_naive"]
     assert [row[0] for row in rows] == ["2019-01", "2019-02", "2019-03", "2019-04"]
-    for _, forecast, lower, upper, *_ in rows:
-        assert 0 < float(lower) < float(forecast) < float(upper)
+    for _, predicted, lower, upper, *_ in rows:
+        assert 0 < float(lower) < float(predicted) < float(upper)
     assert table_of(printed)[0] == ["month", *header[1:]]
 
 
@@ -488,13 +505,13 @@ def test_a_folder_of_the_users_own_keeps_what_is_in_it(monkeypatch, tmp_path):
     assert cli.main(["forecast", "shop.csv", "--epochs", "1", "--output", "."]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", *RESULTS}
     # The next name is one beside it, not one inside it.
-    folder, made = cli._claim(pathlib.Path("."))
+    folder, made = forecast._claim(pathlib.Path("."))
     assert folder == pathlib.Path(f"{tmp_path}_2")
     assert made == [folder]
 
 
 def test_two_programs_do_not_claim_one_folder(tmp_path):
-    claimed = [cli._claim(tmp_path / "out")[0] for _ in range(3)]
+    claimed = [forecast._claim(tmp_path / "out")[0] for _ in range(3)]
     assert claimed == [tmp_path / "out", tmp_path / "out_2", tmp_path / "out_3"]
 
 
@@ -547,7 +564,7 @@ def test_every_window_that_is_chosen_can_be_trained_on(months, horizon):
     from rnn_tutorial import forecasting
     from rnn_tutorial.data import sales
 
-    window = cli._window(months, None, horizon)
+    window = forecast._window(months, None, horizon)
     assert 2 <= window <= 12 or window in (24, 36, 48)
     outputs = forecasting.choose_outputs(months, window, horizon)
     assert outputs in ((12,) if window > 12 else (1, horizon))
@@ -563,9 +580,9 @@ def test_every_window_that_is_chosen_can_be_trained_on(months, horizon):
 def test_the_longest_window_is_the_longest():
     from rnn_tutorial.data import sales
 
-    assert cli._window(36, 34, 12) == 34
+    assert forecast._window(36, 34, 12) == 34
     with pytest.raises(ValueError, match=r"the longest that works is 34$"):
-        cli._window(36, 35, 12)
+        forecast._window(36, 35, 12)
     sales.split(*sales.windows(range(36), 34, 1))
     with pytest.raises(ValueError, match="none is left to train on"):
         sales.split(*sales.windows(range(36), 35, 1))
@@ -585,7 +602,7 @@ def test_a_full_disk_leaves_no_results(capsys, monkeypatch, tmp_path):
     assert os.strerror(errno.ENOSPC) in one_error(capsys)
     # What TensorBoard can show stays.
     assert [path.name for path in folder.iterdir()] == ["run"]
-    assert next(doctor.run_folders(folder), None) is not None
+    assert next(run_folders(folder), None) is not None
 
 
 def test_a_forecast_that_is_no_number_is_not_written(capsys, monkeypatch, tmp_path):
@@ -660,7 +677,7 @@ def test_an_interrupted_run_is_not_called_results(capsys, monkeypatch, tmp_path)
 def test_epochs_by_default_are_those_of_the_library():
     from rnn_tutorial import forecasting
 
-    assert inspect.signature(forecasting.train).parameters["epochs"].default == cli._FORECAST_EPOCHS
+    assert inspect.signature(forecasting.train).parameters["epochs"].default == forecast._EPOCHS
 
 
 @pytest.mark.parametrize(
@@ -677,7 +694,7 @@ def test_numbers_are_printed_to_four_digits(capsys, values, printed):
     import pandas as pd
 
     index = pd.period_range("0999-12", periods=2, freq="M")
-    cli._print_table({"forecast": pd.Series([value + 1e-9 * value for value in values], index=index)})
+    forecast._print_table({"forecast": pd.Series([value + 1e-9 * value for value in values], index=index)})
     assert table_of(capsys.readouterr().out + "\n") == [
         ["month", "forecast"],
         ["0999-12", printed[0]],
@@ -780,10 +797,10 @@ def test_another_port_than_the_usual_one(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        monkeypatch.setattr(cli, "_USUAL_PORT", taken.getsockname()[1])
-        free = cli._port(None)
+        monkeypatch.setattr(board, "_USUAL_PORT", taken.getsockname()[1])
+        free = board._port(None)
         assert free != taken.getsockname()[1]
-    assert cli._port(free) == free
+    assert board._port(free) == free
 
 
 def test_board_where_tensorboard_does_not_start(capsys, monkeypatch, tmp_path):
@@ -813,13 +830,13 @@ def test_another_server_is_not_taken_for_ours(tmp_path):
             answers = {}
             for content in ("hello", "[]", '{"data_location": "/elsewhere"}', json.dumps({"data_location": "/here"})):
                 server.content = content.encode()
-                answers[content] = cli._answers(server.server_port, pathlib.Path("/here"))
+                answers[content] = board._answers(server.server_port, pathlib.Path("/here"))
         finally:
             server.shutdown()
             thread.join()
         port = server.server_port
     assert list(answers.values()) == [False, False, False, True]
-    assert not cli._answers(port, pathlib.Path("/here"))  # Nobody listens any more.
+    assert not board._answers(port, pathlib.Path("/here"))  # Nobody listens any more.
 
 
 # doctor
@@ -946,5 +963,5 @@ def test_run_folders_follow_links_once(tmp_path):
         (folder / "events.out.tfevents.1").touch()
     (inside / "round").symlink_to(tmp_path / "logs")
     (tmp_path / "logs" / "other").symlink_to(outside)
-    assert sorted(doctor.run_folders(tmp_path / "logs")) == [tmp_path / "logs" / "other", inside]
-    assert list(doctor.run_folders(tmp_path / "none")) == []
+    assert sorted(run_folders(tmp_path / "logs")) == [tmp_path / "logs" / "other", inside]
+    assert list(run_folders(tmp_path / "none")) == []

@@ -7,10 +7,9 @@ import PIL.Image
 import pytest
 from keras import layers
 
-from rnn_tutorial import models
+from rnn_tutorial import drawing, models
 from rnn_tutorial.callbacks import ModelDiagram, diagram
-from rnn_tutorial.cli import doctor
-from rnn_tutorial.drawing import diagrams
+from rnn_tutorial.drawing import boxes_and_arrows, diagrams, unrolled
 
 # What Graphviz makes of it, and what is drawn where there is none.
 DRAWERS = ["dot", "without dot"]
@@ -22,7 +21,7 @@ def drawer(request, monkeypatch):
         monkeypatch.setenv("PATH", "")
     elif shutil.which("dot") is None:
         pytest.skip("Graphviz is not installed")
-    assert diagrams.has_dot() == (request.param == "dot")
+    assert drawing.has_dot() == (request.param == "dot")
     return request.param
 
 
@@ -171,12 +170,12 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", [*RECURRENT, *OTHERS])
 def test_the_layers_of_every_model_are_drawn(drawer, name):
-    check_picture(diagrams.layers_diagram({**RECURRENT, **OTHERS}[name]()))
+    check_picture(drawing.layers_diagram({**RECURRENT, **OTHERS}[name]()))
 
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_every_recurrent_model_is_drawn_unrolled(drawer, name):
-    content = diagrams.unrolled_diagram(RECURRENT[name]())
+    content = drawing.unrolled_diagram(RECURRENT[name]())
     if content is None:  # rather nothing than a network that is not this one
         assert name in NO_CHAIN
     else:
@@ -185,14 +184,14 @@ def test_every_recurrent_model_is_drawn_unrolled(drawer, name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_without_recurrent_layers_there_is_nothing_to_unroll(drawer, name):
-    assert diagrams.unrolled_diagram(OTHERS[name]()) is None
+    assert drawing.unrolled_diagram(OTHERS[name]()) is None
 
 
 def test_a_subclassed_model_is_drawn(drawer):
     model = subclassed()
-    check_picture(diagrams.layers_diagram(model))
+    check_picture(drawing.layers_diagram(model))
     # What goes where cannot be asked of such a model, but its layers can: either a picture or none.
-    content = diagrams.unrolled_diagram(model)
+    content = drawing.unrolled_diagram(model)
     if content is not None:
         check_picture(content)
 
@@ -201,16 +200,16 @@ def test_names_are_text_and_not_graphviz(drawer):
     name = '<b>"quoted"\\N & {x|y}'
     model = functional((4, 2), layers.LSTM(2, name=name))
     assert f"{name}: one set of weights" in weight_boxes(model)[0]
-    check_picture(diagrams.unrolled_diagram(model))
+    check_picture(drawing.unrolled_diagram(model))
 
 
 def test_both_ways_draw_the_same_boxes(monkeypatch):
     if shutil.which("dot") is None:
         pytest.skip("Graphviz is not installed")
     model = models.letter_predictor(timesteps=3)
-    with_dot = check_picture(diagrams.unrolled_diagram(model))
+    with_dot = check_picture(drawing.unrolled_diagram(model))
     monkeypatch.setenv("PATH", "")
-    without = check_picture(diagrams.unrolled_diagram(model))
+    without = check_picture(drawing.unrolled_diagram(model))
     # Inches at 110 and at 100 dots; the margins are alike.
     for a, b in zip(with_dot.shape[:2], without.shape[:2], strict=True):
         assert a / 110 == pytest.approx(b / 100, abs=0.5)
@@ -221,7 +220,7 @@ def test_both_ways_draw_the_same_boxes(monkeypatch):
 
 def scene(model):
     """Texts of the boxes, and {text of the tail: [texts of the heads]} of the arrows that are not about weights."""
-    nodes, edges = diagrams._unrolled_boxes(model)
+    nodes, edges = unrolled.unrolled_boxes(model)
     leads = {}
     for edge in edges:
         if not edge.dashed:
@@ -244,7 +243,7 @@ def recurrent_layers(model):
 @pytest.mark.parametrize("name", RECURRENT)
 def test_the_weights_stand_once_with_their_shapes(name):
     model = RECURRENT[name]()
-    if diagrams._unrolled_boxes(model) is None:
+    if unrolled.unrolled_boxes(model) is None:
         assert name in NO_CHAIN
         return
     recurrent = list(recurrent_layers(model))
@@ -283,7 +282,7 @@ def test_the_article_unrolled():
 
 
 def test_the_weights_lead_to_every_step():
-    nodes, edges = diagrams._unrolled_boxes(models.sequence_model(4, 2, 1, units=(3,)))
+    nodes, edges = unrolled.unrolled_boxes(models.sequence_model(4, 2, 1, units=(3,)))
     rails = [edge for edge in edges if edge.dashed]
     ends = [edge.head for edge in rails if edge.arrow == "forward"]
     cells = [node for node in nodes if node.text.startswith("lstm\n")]
@@ -343,7 +342,7 @@ def test_an_embedding_stands_between_ids_and_cells():
 
 def test_bidirectional_layers_pass_states_both_ways():
     model = functional((3, 2), layers.Bidirectional(layers.GRU(4)))
-    _, edges = diagrams._unrolled_boxes(model)
+    _, edges = unrolled.unrolled_boxes(model)
     between = [
         edge.arrow for edge in edges if "bidirectional\n" in edge.tail.text and "bidirectional\n" in edge.head.text
     ]
@@ -354,7 +353,7 @@ def test_scaling_stands_before_and_after_the_network():
     texts, leads = scene(models.sales_forecaster(window=4, horizon=2, units=(3,)))
     # Each scaled month depends on all months, so that one box stands over all of them.
     assert texts.count("scale\n(1,)") == 1
-    nodes, _ = diagrams._unrolled_boxes(models.sales_forecaster(window=4, horizon=2, units=(3,)))
+    nodes, _ = unrolled.unrolled_boxes(models.sales_forecaster(window=4, horizon=2, units=(3,)))
     (scale,) = [node for node in nodes if node.text == "scale\n(1,)"]
     months = [node for node in nodes if node.text.startswith("x_")]
     assert len(months) == 4
@@ -372,7 +371,7 @@ def test_nested_models_are_opened():
 
 
 def test_branches_are_not_drawn_one_on_the_other():
-    if diagrams._unrolled_boxes(two_branches()) is None:
+    if unrolled.unrolled_boxes(two_branches()) is None:
         return
     texts, leads = scene(two_branches())
     assert [text for text in texts if text.startswith("right\n")]
@@ -380,7 +379,7 @@ def test_branches_are_not_drawn_one_on_the_other():
 
 
 def test_inputs_of_their_own_are_drawn_as_such():
-    if diagrams._unrolled_boxes(two_inputs()) is None:
+    if unrolled.unrolled_boxes(two_inputs()) is None:
         return
     texts, _ = scene(two_inputs())
     inputs = [text for text in texts if text.startswith("x_")]
@@ -391,7 +390,7 @@ def test_inputs_of_their_own_are_drawn_as_such():
 
 
 def test_a_decoder_has_steps_of_its_own():
-    if diagrams._unrolled_boxes(encoder_and_decoder()) is None:
+    if unrolled.unrolled_boxes(encoder_and_decoder()) is None:
         return
     texts, _ = scene(encoder_and_decoder())
     assert "encoder\nh_12, c_12  (4,)" in texts
@@ -407,7 +406,7 @@ def test_time_is_that_of_the_recurrent_layer_and_not_of_the_input():
 
 @pytest.mark.parametrize("name", ["the mean over time", "all steps in a row", "one step of them"])
 def test_what_reads_the_whole_sequence_stands_once(name):
-    if diagrams._unrolled_boxes(RECURRENT[name]()) is None:
+    if unrolled.unrolled_boxes(RECURRENT[name]()) is None:
         return
     texts, _ = scene(RECURRENT[name]())
     assert not [text for text in texts if "(id)" in text], "ids are what an embedding reads"
@@ -415,7 +414,7 @@ def test_what_reads_the_whole_sequence_stands_once(name):
 
 
 def test_steps_of_a_layer_are_those_of_this_model():
-    if diagrams._unrolled_boxes(shared_with_another_model()) is None:
+    if unrolled.unrolled_boxes(shared_with_another_model()) is None:
         return
     texts, _ = scene(shared_with_another_model())
     assert "lstm\nh_7, c_7  (3,)" in texts
@@ -493,7 +492,7 @@ def test_the_missing_dot_is_told_in_one_line_a_process(tmp_path, monkeypatch, ca
             check_picture((folder / name).read_bytes())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
-    assert doctor.INSTALL_DOT in lines[0]
+    assert drawing.INSTALL_DOT in lines[0]
 
 
 def test_where_dot_is_nothing_is_told(tmp_path, capsys):
@@ -519,19 +518,19 @@ def test_boxes_have_room_for_their_text(name, capfd, drawer):
         x = layers.GRU(3, name=f"{name}_2", return_sequences=True)(x)
         return layers.Dense(1, activation="sigmoid", name=f"{name}_3")(x)
 
-    nodes, _ = diagrams._unrolled_boxes(functional((4, 3), build))
+    nodes, _ = unrolled.unrolled_boxes(functional((4, 3), build))
     drawn = [node for node in nodes if node.text]
     for one in drawn:
         for other in drawn:
             apart = abs(one.x - other.x) - (one.width + other.width) / 2
             assert one is other or apart > 0 or abs(one.y - other.y) >= (one.height + other.height) / 2
     if drawer == "dot":
-        diagrams._graphviz(nodes, [], quiet=False)
+        boxes_and_arrows.by_graphviz(nodes, [], quiet=False)
         assert capfd.readouterr().err == ""
 
 
 def test_nothing_of_graphviz_is_printed(capfd, drawer):
     model = functional((4, 3), lambda x: layers.Dense(1, name=f"{LONG}_1")(layers.LSTM(4, name=LONG)(x)))
-    diagrams.unrolled_diagram(model)
-    diagrams.layers_diagram(model)
+    drawing.unrolled_diagram(model)
+    drawing.layers_diagram(model)
     assert capfd.readouterr().err == ""

@@ -8,8 +8,9 @@ import PIL.Image
 import pytest
 from matplotlib.figure import Figure
 
+from rnn_tutorial import drawing
 from rnn_tutorial.data import sales
-from rnn_tutorial.drawing import figures
+from rnn_tutorial.drawing.boxes_and_arrows import boxes
 
 
 def decoded(content):
@@ -21,7 +22,7 @@ def decoded(content):
 
 def drawn(figure, dpi=60):
     """Render a figure and make sure that there is something in the picture, also at its edges white."""
-    pixels = decoded(figures.png(figure, dpi))
+    pixels = decoded(drawing.png(figure, dpi))
     width, height = figure.get_size_inches()
     assert pixels.shape == (pytest.approx(height * dpi, abs=1), pytest.approx(width * dpi, abs=1), 3)
     assert pixels.reshape(-1, 3).std(axis=0).max() > 1, "a blank picture"
@@ -48,7 +49,7 @@ def history():
 
 
 def test_curves_show_every_metric_with_its_validation(history):
-    figure = figures.curves(history)
+    figure = drawing.curves(history)
     assert isinstance(figure, Figure)
     assert [axes.get_title() for axes in figure.axes] == ["loss", "mean absolute error", "accuracy"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
@@ -65,7 +66,7 @@ def test_curves_show_every_metric_with_its_validation(history):
 
 
 def test_epochs_are_those_given(history):
-    figure = figures.curves(history, epochs=[5, 6, 7])
+    figure = drawing.curves(history, epochs=[5, 6, 7])
     assert figure.axes[0].get_lines()[0].get_xdata().tolist() == [5, 6, 7]
     drawn(figure)
     # Epochs are whole numbers.
@@ -75,24 +76,24 @@ def test_epochs_are_those_given(history):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
 def test_a_panel_a_metric(count):
-    figure = figures.curves({f"metric_{number}": [1.0, 2.0] for number in range(count)})
+    figure = drawing.curves({f"metric_{number}": [1.0, 2.0] for number in range(count)})
     visible = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title() for axes in visible] == [f"metric {number}" for number in range(count)]
     drawn(figure)
 
 
 def test_a_single_epoch_can_be_seen():
-    figure = figures.curves({"loss": [0.5], "val_loss": [0.25]})
+    figure = drawing.curves({"loss": [0.5], "val_loss": [0.25]})
     assert all(line.get_marker() == "o" for line in figure.axes[0].get_lines())
     with_points = drawn(figure)
-    hidden = figures.curves({"loss": [0.5], "val_loss": [0.25]})
+    hidden = drawing.curves({"loss": [0.5], "val_loss": [0.25]})
     for line in hidden.axes[0].get_lines():
         line.set_visible(False)
     assert not np.array_equal(with_points, drawn(hidden))
 
 
 def test_gaps_stay_gaps():
-    figure = figures.curves({"loss": [1.0, 0.5, float("nan"), 0.25], "val_loss": [float("nan"), 0.75, None, 0.5]})
+    figure = drawing.curves({"loss": [1.0, 0.5, float("nan"), 0.25], "val_loss": [float("nan"), 0.75, None, 0.5]})
     training, validation = (line.get_ydata() for line in figure.axes[0].get_lines())
     assert np.array_equal(training, [1.0, 0.5, np.nan, 0.25], equal_nan=True)
     assert np.array_equal(validation, [np.nan, 0.75, np.nan, 0.5], equal_nan=True)
@@ -101,7 +102,7 @@ def test_gaps_stay_gaps():
 
 @pytest.mark.parametrize("values", [[float("nan")] * 3, [float("inf"), 1.0, 2.0], [float("-inf")] * 3])
 def test_curves_that_are_not_finite_are_drawn_all_the_same(values):
-    drawn(figures.curves({"loss": values}))
+    drawn(drawing.curves({"loss": values}))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_curves_that_are_not_finite_are_drawn_all_the_same(values):
     ids=str,
 )
 def test_a_long_way_is_shown_on_a_log_axis(values, scale):
-    figure = figures.curves({"loss": values, "accuracy": [0.5] * len(values)})
+    figure = drawing.curves({"loss": values, "accuracy": [0.5] * len(values)})
     assert [axes.get_yscale() for axes in figure.axes] == [scale, "linear"]
     drawn(figure)
 
@@ -129,7 +130,7 @@ def test_a_long_way_is_shown_on_a_log_axis(values, scale):
     ids=str,
 )
 def test_the_numbers_of_curves_stay_in_the_picture(values):
-    figure = figures.curves({"loss": values, "accuracy": values})
+    figure = drawing.curves({"loss": values, "accuracy": values})
     drawn(figure, dpi=100)
     for axes in figure.axes:
         box = axes.get_tightbbox()
@@ -139,23 +140,23 @@ def test_the_numbers_of_curves_stay_in_the_picture(values):
 
 
 def test_validation_counts_for_the_log_axis():
-    assert figures.curves({"loss": [1.0, 0.5], "val_loss": [1.0, 0.001]}).axes[0].get_yscale() == "log"
-    assert figures.curves({"loss": [1.0, 0.001], "val_loss": [1.0, -1.0]}).axes[0].get_yscale() == "linear"
+    assert drawing.curves({"loss": [1.0, 0.5], "val_loss": [1.0, 0.001]}).axes[0].get_yscale() == "log"
+    assert drawing.curves({"loss": [1.0, 0.001], "val_loss": [1.0, -1.0]}).axes[0].get_yscale() == "linear"
 
 
 def test_validation_without_training():
-    figure = figures.curves({"val_loss": [1.0, 0.5]})
+    figure = drawing.curves({"val_loss": [1.0, 0.5]})
     assert figure.axes[0].get_title() == "loss"
     assert labels(figure.axes[0]) == ["validation"]
 
 
 def test_no_curves_are_refused():
     with pytest.raises(ValueError, match=r"history must hold at least one curve, received \{\}"):
-        figures.curves({})
+        drawing.curves({})
 
 
 def test_a_long_training_is_a_line_without_points():
-    figure = figures.curves({"loss": np.linspace(1, 0.5, 500)})
+    figure = drawing.curves({"loss": np.linspace(1, 0.5, 500)})
     assert figure.axes[0].get_lines()[0].get_marker() in ("None", None, "")
     drawn(figure)
 
@@ -172,7 +173,7 @@ def test_forecast_shows_every_method():
         "drift": pd.Series([700.0, 750.0, 800.0], months),
     }
     actual = pd.Series([705.0, 745.0], months[:2])
-    figure = figures.forecast(series, forecasts, unit="pieces sold", actual=actual)
+    figure = drawing.forecast(series, forecasts, unit="pieces sold", actual=actual)
     (axes,) = figure.axes
     assert axes.get_xlabel() == "month"
     assert axes.get_ylabel() == "pieces sold"
@@ -191,7 +192,7 @@ def test_forecast_with_an_interval():
     months = pd.period_range("2025-01", periods=3, freq="M")
     lower, upper = pd.Series([600.0, 590.0, 580.0], months), pd.Series([800.0, 810.0, 820.0], months)
     forecasts = {"lstm": pd.Series([701.0, 752.0, 803.0], months), "drift": pd.Series([700.0, 750.0, 800.0], months)}
-    figure = figures.forecast(series, forecasts, band=(lower, upper, "80% interval"))
+    figure = drawing.forecast(series, forecasts, band=(lower, upper, "80% interval"))
     (axes,) = figure.axes
     assert labels(axes) == ["history", "lstm", "drift", "80% interval"]
     (band,) = axes.collections
@@ -202,9 +203,9 @@ def test_forecast_with_an_interval():
 
 def test_forecast_without_methods_or_with_many():
     series = sales.TWELVE_MONTHS
-    assert labels(figures.forecast(series, {}).axes[0]) == ["history"]
+    assert labels(drawing.forecast(series, {}).axes[0]) == ["history"]
     names = [f"method {number}" for number in range(7)]
-    figure = figures.forecast(series, dict.fromkeys(names, series[-2:]))
+    figure = drawing.forecast(series, dict.fromkeys(names, series[-2:]))
     assert labels(figure.axes[0]) == ["history", *names]
     drawn(figure)
 
@@ -214,7 +215,7 @@ def test_forecast_without_methods_or_with_many():
 
 def test_heatmap_shows_every_number():
     values = np.array([[0.914, -0.5, 0.0], [0.02, 1.0, -0.004]])
-    figure = figures.heatmap(values, ["a", "b"], ["x", "y", "z"], "What follows", "this", "that")
+    figure = drawing.heatmap(values, ["a", "b"], ["x", "y", "z"], "What follows", "this", "that")
     axes, bar = figure.axes
     assert axes.get_title() == "What follows"
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("this", "that")
@@ -232,19 +233,19 @@ def test_heatmap_shows_every_number():
 
 
 def test_heatmap_around_another_centre():
-    figure = figures.heatmap([[0.2, 0.5]], ["a"], ["x", "y"], "t", center=0.2)
+    figure = drawing.heatmap([[0.2, 0.5]], ["a"], ["x", "y"], "t", center=0.2)
     norm = figure.axes[0].get_images()[0].norm
     assert (norm.vmin, norm.vmax) == pytest.approx((-0.1, 0.5))
 
 
 def test_numbers_on_dark_ground_are_white():
-    figure = figures.heatmap([[1.0, 0.1, -1.0]], ["a"], ["x", "y", "z"], "t")
+    figure = drawing.heatmap([[1.0, 0.1, -1.0]], ["a"], ["x", "y", "z"], "t")
     assert [text.get_color() for text in figure.axes[0].texts] == ["white", "black", "white"]
 
 
 @pytest.mark.parametrize("values", [[[0.0, 0.0]], [[0.5, float("nan")]]], ids=["zeros", "nan"])
 def test_heatmap_without_spread_or_with_gaps(values):
-    drawn(figures.heatmap(values, ["a"], ["x", "y"], "t"))
+    drawn(drawing.heatmap(values, ["a"], ["x", "y"], "t"))
 
 
 # Boxes and arrows
@@ -262,7 +263,7 @@ def arrow(tail, head, **style):
 
 def test_boxes_are_drawn_at_their_places():
     a, b, c = box(0, 0, "first\n(3,)"), box(3, 1, "second"), box(3, -1, "text alone", line="")
-    figure = figures.boxes([a, b, c], [arrow(a, b), arrow(a, c, dashed=True, arrow="none"), arrow(b, c, arrow="both")])
+    figure = boxes([a, b, c], [arrow(a, b), arrow(a, c, dashed=True, arrow="none"), arrow(b, c, arrow="both")])
     (axes,) = figure.axes
     texts = {text.get_text(): text.get_position() for text in axes.texts if text.get_text()}
     assert texts == {"first\n(3,)": (0, 0), "second": (3, 1), "text alone": (3, -1)}
@@ -278,7 +279,7 @@ def test_boxes_are_drawn_at_their_places():
 
 def test_arrows_end_at_the_borders_of_their_boxes():
     a, b = box(0, 0, "", width=2.0, height=1.0), box(5, 0, "", width=1.0, height=1.0)
-    figure = figures.boxes([a, b], [arrow(a, b)])
+    figure = boxes([a, b], [arrow(a, b)])
     (shown,) = [text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)]
     assert shown.xy == pytest.approx((4.5, 0))
     assert shown.xyann == pytest.approx((1.0, 0))
@@ -286,7 +287,7 @@ def test_arrows_end_at_the_borders_of_their_boxes():
 
 def test_arrows_around_leave_and_come_back_at_the_side():
     a, b, c = box(0, 0, "a"), box(0, -1, "b"), box(0, -2, "c")
-    figure = figures.boxes([a, b, c], [arrow(a, c, around=True)])
+    figure = boxes([a, b, c], [arrow(a, c, around=True)])
     (shown,) = [text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)]
     assert shown.xyann == pytest.approx((0.5, 0))
     assert shown.xy == pytest.approx((0.5, -2))
@@ -297,7 +298,7 @@ def test_arrows_around_leave_and_come_back_at_the_side():
 
 
 def test_one_box():
-    drawn(figures.boxes([box(2, 2, "alone")], []))
+    drawn(boxes([box(2, 2, "alone")], []))
 
 
 # What happens in a layer: one page, an image a panel
@@ -332,7 +333,7 @@ def texts_inside(figure):
 
 def texts_apart(figure):
     """No text may cover another."""
-    figures.png(figure)
+    drawing.png(figure)
     boxes = [(text.get_text(), text.get_window_extent()) for text in figure.axes[0].texts]
     for number, (first, box) in enumerate(boxes):
         for second, other in boxes[:number]:
@@ -360,7 +361,7 @@ def place(image, row, column):
 
 def test_flow_shows_the_logarithm_of_every_norm():
     norms = np.array([[1e-6, 1e-3, 0.5], [2e-5, 1e-2, 2.0]])
-    figure = figures.gradient_flow(norms, [3, 10], "lstm: gradient")
+    figure = drawing.gradient_flow(norms, [3, 10], "lstm: gradient")
     (image,) = images(figure).values()
     assert np.allclose(image.get_array(), np.log10(norms))
     assert not np.ma.is_masked(image.get_array())
@@ -378,7 +379,7 @@ def test_flow_shows_the_logarithm_of_every_norm():
 
 
 def test_the_first_epoch_is_on_top():
-    figure = figures.gradient_flow([[1.0], [10.0]], [0, 1], "t")
+    figure = drawing.gradient_flow([[1.0], [10.0]], [0, 1], "t")
     (image,) = images(figure).values()
     first, second = (place(image, row, 0)[0] for row in (0, 1))
     assert first < second
@@ -407,7 +408,7 @@ def test_the_first_epoch_is_on_top():
     ids=str,
 )
 def test_scale_of_the_flow(norms, floor, scale, below):
-    figure = figures.gradient_flow([norms], [0], "t", floor=floor)
+    figure = drawing.gradient_flow([norms], [0], "t", floor=floor)
     (image,) = images(figure).values()
     assert (image.norm.vmin, image.norm.vmax) == pytest.approx(scale)
     assert below in written(figure)
@@ -417,7 +418,7 @@ def test_scale_of_the_flow(norms, floor, scale, below):
 
 def test_what_is_at_the_floor_or_below_has_a_colour_of_its_own():
     norms = np.array([[0.0, 1e-9, 1e-8, 1.1e-8, 1.0]], "float32")
-    figure = figures.gradient_flow(norms, [0], "t", floor=float(norms[0, 2]))
+    figure = drawing.gradient_flow(norms, [0], "t", floor=float(norms[0, 2]))
     (image,) = images(figure).values()
     pixels = drawn(figure, dpi=100)
     shown = [matplotlib.colors.to_hex(pixels[place(image, 0, column)] / 255) for column in range(5)]
@@ -430,7 +431,7 @@ def test_what_is_at_the_floor_or_below_has_a_colour_of_its_own():
 
 def test_masked_steps_of_the_flow_are_hatched_and_explained():
     nan = float("nan")
-    figure = figures.gradient_flow([[nan, 0.5, 1.0], [nan, 0.2, float("inf")]], [0, 1], "t")
+    figure = drawing.gradient_flow([[nan, 0.5, 1.0], [nan, 0.2, float("inf")]], [0, 1], "t")
     (image,) = images(figure).values()
     assert np.ma.getmaskarray(image.get_array()).tolist() == [[True, False, False]] * 2
     ground, legend = hatched(figure)
@@ -450,7 +451,7 @@ def test_masked_steps_of_the_flow_are_hatched_and_explained():
 def test_a_long_training_is_thinned_but_keeps_both_ends():
     epochs = np.arange(5000) * 3 + 7
     norms = np.geomspace(1e-8, 1, 5000)[:, None] * np.ones(500)
-    figure = figures.gradient_flow(norms, epochs, "t")
+    figure = drawing.gradient_flow(norms, epochs, "t")
     (image,) = images(figure).values()
     rows, columns = image.get_array().shape
     assert 100 <= rows <= 400
@@ -470,7 +471,7 @@ def test_a_long_training_is_thinned_but_keeps_both_ends():
 @pytest.mark.parametrize("steps", [1, 2, 12, 50])
 def test_flow_of_any_size(frames, steps):
     epochs = np.cumsum(np.arange(frames))[::-1].max() - np.cumsum(np.arange(frames))[::-1]
-    figure = figures.gradient_flow(np.ones((frames, steps)), epochs, "t")
+    figure = drawing.gradient_flow(np.ones((frames, steps)), epochs, "t")
     (image,) = images(figure).values()
     left, right, bottom, top = image.get_extent()
     assert right - left > 3
@@ -501,7 +502,7 @@ def test_flow_of_any_size(frames, steps):
 def test_flow_refuses(arguments, message):
     arguments = arguments if len(arguments) > 2 else (*arguments, "t")
     with pytest.raises(ValueError, match=message):
-        figures.gradient_flow(*arguments)
+        drawing.gradient_flow(*arguments)
 
 
 # States
@@ -509,7 +510,7 @@ def test_flow_refuses(arguments, message):
 
 def test_states_show_every_value():
     hidden, cell = np.array([[0.5, -0.25, 0.0], [0.1, 0.2, 0.3]]), np.array([[4.0, -2.0, 0.0], [1.0, 2.0, 3.0]])
-    figure = figures.states({"hidden": hidden, "cell": cell}, "lstm: states")
+    figure = drawing.states({"hidden": hidden, "cell": cell}, "lstm: states")
     shown = images(figure)
     assert list(shown) == ["hidden", "cell"]
     assert shown["hidden"].get_array().tolist() == hidden.tolist()
@@ -528,7 +529,7 @@ def test_states_show_every_value():
 
 
 def test_a_hidden_state_beyond_1_has_its_own_reach():
-    assert images(figures.states({"hidden": [[5.0, 0.0]]}, "t"))["hidden"].norm.vmax == 5
+    assert images(drawing.states({"hidden": [[5.0, 0.0]]}, "t"))["hidden"].norm.vmax == 5
 
 
 @pytest.mark.parametrize("units", [1, 3, 64, 256, 1024])
@@ -536,7 +537,7 @@ def test_a_hidden_state_beyond_1_has_its_own_reach():
 @pytest.mark.parametrize("kinds", [["hidden"], ["hidden", "cell"], ["hidden", "cell", "third"]], ids=len)
 def test_states_of_any_size(units, steps, kinds):
     values = np.linspace(-1234.5, 1234.5, units * steps).reshape(units, steps)
-    figure = figures.states(dict.fromkeys(kinds, values), "encoder/bidirectional/forward_lstm: states")
+    figure = drawing.states(dict.fromkeys(kinds, values), "encoder/bidirectional/forward_lstm: states")
     assert max(images(figure)["hidden"].get_array().shape) <= 400
     assert images(figure)["hidden"].get_array()[-1, -1] == values[-1, -1]
     assert numbers_beside(figure, "left")[: len(numbers_beside(figure, "left")) // len(kinds)][-1] == str(units - 1)
@@ -560,9 +561,9 @@ def test_states_of_any_size(units, steps, kinds):
 )
 def test_states_gates_and_weights_of_strange_values(values):
     for figure in (
-        figures.states({"hidden": values, "cell": values}, "t"),
-        figures.gates({"input": values, "candidate": -values.astype("float64")}, "t"),
-        figures.weights({"kernel": {"a": values, "b": values}}, "t"),
+        drawing.states({"hidden": values, "cell": values}, "t"),
+        drawing.gates({"input": values, "candidate": -values.astype("float64")}, "t"),
+        drawing.weights({"kernel": {"a": values, "b": values}}, "t"),
     ):
         texts_inside(figure)
         texts_apart(figure)
@@ -575,9 +576,9 @@ def test_what_is_masked_and_what_is_not_a_number(draw):
     nan = float("nan")
     values = np.array([[nan, nan, 1.0, nan, 0.5], [nan, nan, nan, 0.2, 0.5]])
     make = {
-        "flow": lambda masked: figures.gradient_flow(values, [0, 1], "t", masked=masked),
-        "states": lambda masked: figures.states({"hidden": values}, "t", masked),
-        "gates": lambda masked: figures.gates({"input": values}, "t", masked),
+        "flow": lambda masked: drawing.gradient_flow(values, [0, 1], "t", masked=masked),
+        "states": lambda masked: drawing.states({"hidden": values}, "t", masked),
+        "gates": lambda masked: drawing.gates({"input": values}, "t", masked),
     }[draw]
     figure = make([True, False, False, False, True])
     assert {"masked", "not a number"} <= set(written(figure))
@@ -596,18 +597,18 @@ def test_what_is_masked_and_what_is_not_a_number(draw):
 
 def test_masked_steps_of_states_are_hatched_and_explained():
     hidden = np.array([[float("nan"), 0.5], [float("nan"), -0.5]])
-    figure = figures.states({"hidden": hidden, "cell": np.ones((2, 2))}, "t")
+    figure = drawing.states({"hidden": hidden, "cell": np.ones((2, 2))}, "t")
     assert np.ma.getmaskarray(images(figure)["hidden"].get_array()).tolist() == [[True, False]] * 2
     assert not np.ma.is_masked(images(figure)["cell"].get_array())
     # The ground of one panel, and the legend.
     assert len(hatched(figure)) == 2
     assert "masked" in written(figure)
-    assert not hatched(figures.states({"hidden": np.ones((2, 2))}, "t"))
+    assert not hatched(drawing.states({"hidden": np.ones((2, 2))}, "t"))
     texts_inside(figure)
 
 
 def test_infinite_values_have_a_colour_of_their_own():
-    figure = figures.states({"cell": [[np.inf, -np.inf, 2.0, -2.0]]}, "t")
+    figure = drawing.states({"cell": [[np.inf, -np.inf, 2.0, -2.0]]}, "t")
     (image,) = images(figure).values()
     pixels = drawn(figure, dpi=100)
     shown = [matplotlib.colors.to_hex(pixels[place(image, 0, column)] / 255) for column in range(4)]
@@ -626,7 +627,7 @@ def test_gates_share_a_scale_and_candidates_have_another():
         "candidate": [[-0.5, 0.5], [0.0, 0.9]],
         "output": [[0.1, 0.2], [0.3, 0.4]],
     }
-    figure = figures.gates(kinds, "lstm: gates")
+    figure = drawing.gates(kinds, "lstm: gates")
     shown = images(figure)
     assert list(shown) == list(kinds)
     for gate, values in kinds.items():
@@ -645,10 +646,10 @@ def test_gates_share_a_scale_and_candidates_have_another():
 
 
 def test_gates_alone_have_one_scale():
-    figure = figures.gates({"update": [[0.0, 1.0]]}, "t")
+    figure = drawing.gates({"update": [[0.0, 1.0]]}, "t")
     assert "0 closed" in written(figure)
     assert "-1" not in written(figure)
-    figure = figures.gates({"candidate": [[-3.0, 1.0]]}, "t")
+    figure = drawing.gates({"candidate": [[-3.0, 1.0]]}, "t")
     assert images(figure)["candidate"].norm.vmin == -3
     assert "0 closed" not in written(figure)
 
@@ -658,7 +659,7 @@ def test_gates_alone_have_one_scale():
 def test_any_number_of_gates(count, shape):
     values = np.linspace(0, 1, shape[0] * shape[1]).reshape(shape)
     kinds = {f"gate {number}": values * (-1) ** number for number in range(count)}
-    figure = figures.gates(kinds, "gru: gates")
+    figure = drawing.gates(kinds, "gru: gates")
     shown = images(figure)
     assert list(shown) == list(kinds)
     assert len({tuple(image.get_extent()) for image in shown.values()}) == count
@@ -666,7 +667,7 @@ def test_any_number_of_gates(count, shape):
     texts_apart(figure)
 
 
-@pytest.mark.parametrize("picture", [figures.states, figures.gates])
+@pytest.mark.parametrize("picture", [drawing.states, drawing.gates])
 def test_states_and_gates_refuse(picture):
     with pytest.raises(ValueError, match=r"kinds must hold at least one matrix, received \{\}"):
         picture({}, "t")
@@ -682,7 +683,7 @@ def test_gates_of_several_shapes_are_refused():
     with pytest.raises(
         ValueError, match=r"kinds must all have the same shape, received \{'a': \(1, 2\), 'b': \(1, 3\)\}"
     ):
-        figures.gates({"a": np.ones((1, 2)), "b": np.ones((1, 3))}, "t")
+        drawing.gates({"a": np.ones((1, 2)), "b": np.ones((1, 3))}, "t")
 
 
 # Weights
@@ -700,7 +701,7 @@ def lstm_weights():
 
 
 def test_weights_have_a_row_each_and_a_column_a_gate(lstm_weights):
-    figure = figures.weights(lstm_weights, "lstm: weights")
+    figure = drawing.weights(lstm_weights, "lstm: weights")
     shown = images(figure)
     assert list(shown) == [f"{weight}/{gate}" for weight, parts in lstm_weights.items() for gate in parts]
     for weight, parts in lstm_weights.items():
@@ -729,7 +730,7 @@ def test_weights_have_a_row_each_and_a_column_a_gate(lstm_weights):
 
 def test_weights_that_are_not_split():
     matrices = {"kernel": {"": np.ones((64, 10))}, "bias": {"": np.ones(10)}}
-    figure = figures.weights(matrices, "dense: weights")
+    figure = drawing.weights(matrices, "dense: weights")
     assert list(images(figure)) == ["kernel", "bias"]
     assert {"kernel: 64 × 10", "bias: 10", "row", "column"} <= set(written(figure))
     assert "" not in written(figure)
@@ -739,12 +740,12 @@ def test_weights_that_are_not_split():
 
 def test_weights_of_a_gru_with_two_biases_and_of_rows_with_other_gates(lstm_weights):
     gates = "update", "reset", "candidate"
-    figure = figures.weights(
+    figure = drawing.weights(
         {"kernel": dict.fromkeys(gates, np.ones((3, 4))), "bias": dict.fromkeys(gates, np.ones((2, 4)))}, "t"
     )
     assert images(figure)["bias/reset"].get_array().shape == (2, 4)
     texts_apart(figure)
-    figure = figures.weights(
+    figure = drawing.weights(
         {**lstm_weights, "gamma": {"": np.ones(30)}, "other": {"left": [1.0], "right": [2.0]}}, "t"
     )
     assert {"input", "left", "right", "gamma: 30", "other: 2 × 1"} <= set(written(figure))
@@ -756,7 +757,7 @@ def test_weights_of_a_gru_with_two_biases_and_of_rows_with_other_gates(lstm_weig
 
 def test_huge_weights_are_thinned():
     matrix = np.arange(10_000 * 640.0).reshape(10_000, 640)
-    figure = figures.weights({"embeddings": {"": matrix}}, "t")
+    figure = drawing.weights({"embeddings": {"": matrix}}, "t")
     (image,) = images(figure).values()
     assert image.get_array().shape[0] <= 400
     assert image.get_array()[0, 0] == 0
@@ -768,7 +769,7 @@ def test_huge_weights_are_thinned():
 
 
 def test_weights_that_are_not_numbers_are_grey():
-    figure = figures.weights({"kernel": {"": [[1.0, float("nan")]]}}, "t")
+    figure = drawing.weights({"kernel": {"": [[1.0, float("nan")]]}}, "t")
     (image,) = images(figure).values()
     assert np.ma.getmaskarray(image.get_array()).tolist() == [[False, True]]
     assert drawn(figure, dpi=100)[place(image, 0, 1)].tolist() == [0xDD] * 3
@@ -782,7 +783,7 @@ def test_weights_of_any_size(units):
     matrices = {
         name: dict.fromkeys(names, np.ones(shape)) for name, shape in (("a", (1, units)), ("b", (units, units)))
     }
-    figure = figures.weights(matrices, "t")
+    figure = drawing.weights(matrices, "t")
     texts_inside(figure)
     texts_apart(figure)
 
@@ -803,7 +804,7 @@ def test_weights_of_any_size(units):
 )
 def test_weights_refuse(matrices, message):
     with pytest.raises(ValueError, match=message):
-        figures.weights(matrices, "t")
+        drawing.weights(matrices, "t")
 
 
 @pytest.mark.parametrize(
@@ -814,10 +815,10 @@ def test_weights_refuse(matrices, message):
 def test_names_of_layers_are_drawn_without_complaint_and_fit(name):
     values = np.linspace(-1, 1, 12).reshape(3, 4)
     for figure in (
-        figures.gradient_flow(abs(values), [0, 1, 2], f"{name}: gradient"),
-        figures.states({"hidden": values, name: values}, f"{name}: states"),
-        figures.gates({name: values, "update": abs(values), "candidate": values}, f"{name}: gates"),
-        figures.weights(
+        drawing.gradient_flow(abs(values), [0, 1, 2], f"{name}: gradient"),
+        drawing.states({"hidden": values, name: values}, f"{name}: states"),
+        drawing.gates({name: values, "update": abs(values), "candidate": values}, f"{name}: gates"),
+        drawing.weights(
             {name: {name: values, "b": values}, "bias": {name: values[0], "b": values[0]}}, f"{name}: weights"
         ),
     ):
@@ -832,8 +833,8 @@ def test_names_of_layers_are_drawn_without_complaint_and_fit(name):
 
 @pytest.mark.parametrize("name", ["sales", "LSTM × 2 … ≤ ‖"])
 def test_what_the_font_has_is_kept(name):
-    assert name in written(figures.states({"hidden": [[1.0]]}, name))
-    assert f"?{name}?" in written(figures.states({"hidden": [[1.0]]}, f"\n{name}\n"))
+    assert name in written(drawing.states({"hidden": [[1.0]]}, name))
+    assert f"?{name}?" in written(drawing.states({"hidden": [[1.0]]}, f"\n{name}\n"))
 
 
 # PNG
@@ -843,25 +844,30 @@ def test_what_the_font_has_is_kept(name):
 def test_png_has_the_size_asked_for(dpi):
     figure = Figure(figsize=(3, 2))
     figure.subplots().plot([1, 2])
-    assert decoded(figures.png(figure, dpi)).shape == (2 * dpi, 3 * dpi, 3)
+    assert decoded(drawing.png(figure, dpi)).shape == (2 * dpi, 3 * dpi, 3)
 
 
 def test_png_is_white_and_not_transparent():
     figure = Figure(figsize=(1, 1), facecolor="none")
-    image = PIL.Image.open(io.BytesIO(figures.png(figure)))
+    image = PIL.Image.open(io.BytesIO(drawing.png(figure)))
     assert np.asarray(image.convert("RGBA")).reshape(-1, 4).min(axis=0).tolist() == [255, 255, 255, 255]
+
+
+def test_every_public_name_is_there():
+    for name in drawing.__all__:
+        assert getattr(drawing, name) is not None
+    assert set(drawing.__all__) <= set(dir(drawing))
 
 
 def test_nothing_needs_a_screen(run_python):
     printed = run_python(
         """
         import sys
-        from rnn_tutorial import data
-        from rnn_tutorial.drawing import figures
-        figures.png(figures.curves({"loss": [1.0, 0.5]}))
-        figures.png(figures.forecast(data.sales.TWELVE_MONTHS, {}))
-        figures.png(figures.heatmap([[1.0]], ["a"], ["b"], "t"))
-        figures.png(figures.gradient_flow([[1.0]], [0], "t"))
+        from rnn_tutorial import data, drawing
+        drawing.png(drawing.curves({"loss": [1.0, 0.5]}))
+        drawing.png(drawing.forecast(data.sales.TWELVE_MONTHS, {}))
+        drawing.png(drawing.heatmap([[1.0]], ["a"], ["b"], "t"))
+        drawing.png(drawing.gradient_flow([[1.0]], [0], "t"))
         print([name for name in ("matplotlib.pyplot", "tkinter", "keras", "tensorflow") if name in sys.modules])
         """,
         DISPLAY="",
@@ -874,8 +880,8 @@ def test_nothing_needs_a_screen(run_python):
 def test_names_from_elsewhere_are_drawn_without_complaint(name):
     # Warnings are errors: a letter that a font lacks would warn.
     series = pd.Series([1.0, 2.0], index=pd.period_range("2024-01", periods=2, freq="M"))
-    figure = figures.forecast(series, {"last value": series}, unit=name)
-    figures.png(figure)
+    figure = drawing.forecast(series, {"last value": series}, unit=name)
+    drawing.png(figure)
     (axes,) = figure.axes
     assert axes.get_ylabel() in (name, name.replace("$", r"\$"), "value")
 
@@ -887,7 +893,7 @@ def drawn_lines(figure):
 
 def test_lines_are_drawn_as_given():
     values = {"SimpleRNN": [1.0, 2.0, np.nan, 4.0], "LSTM $c$": np.array([3.0, 2.0])}
-    panel, lines = drawn_lines(figures.lines(values, "title", "time step", "norm"))
+    panel, lines = drawn_lines(drawing.lines(values, "title", "time step", "norm"))
     np.testing.assert_array_equal(lines["SimpleRNN"].get_ydata(), values["SimpleRNN"])
     np.testing.assert_array_equal(lines[r"LSTM \$c\$"].get_ydata(), values["LSTM $c$"])
     assert (panel.get_title(), panel.get_xlabel(), panel.get_ylabel()) == ("title", "time step", "norm")
@@ -895,34 +901,34 @@ def test_lines_are_drawn_as_given():
 
 
 def test_zeros_on_a_log_axis_are_marked_at_the_edge():
-    figure = figures.lines({"a": [0.0, 0.0, 1e-30, 1.0], "b": [1e-3, 1e-2, 1e-1, 1.0]}, "t", "x", "y", log=True)
+    figure = drawing.lines({"a": [0.0, 0.0, 1e-30, 1.0], "b": [1e-3, 1e-2, 1e-1, 1.0]}, "t", "x", "y", log=True)
     panel, lines = drawn_lines(figure)
     assert panel.get_yscale() == "log"
     np.testing.assert_array_equal(lines["a"].get_ydata(), [np.nan, np.nan, 1e-30, 1.0])
     (marks,) = [line for line in panel.lines if line.get_label().startswith("_")]
     assert marks.get_xdata().tolist() == [0, 1]
     assert "0" in panel.get_legend().get_title().get_text()
-    figures.png(figure)
+    drawing.png(figure)
 
 
 def test_lines_without_zeros_have_no_marks():
-    panel, _ = drawn_lines(figures.lines({"a": [1.0, 2.0]}, "t", "x", "y", log=True))
+    panel, _ = drawn_lines(drawing.lines({"a": [1.0, 2.0]}, "t", "x", "y", log=True))
     assert len(panel.lines) == 1
     assert panel.get_legend().get_title().get_text() == ""
 
 
 def test_no_lines():
     with pytest.raises(ValueError, match="series must hold at least one curve"):
-        figures.lines({}, "t", "x", "y")
+        drawing.lines({}, "t", "x", "y")
 
 
 @pytest.mark.parametrize("label", ["a", "simple_rnn, seed 12", "lstm with its gates opened, after training"])
-@pytest.mark.parametrize("draw", [figures.lines, figures.spread], ids=["lines", "spread"])
+@pytest.mark.parametrize("draw", [drawing.lines, drawing.spread], ids=["lines", "spread"])
 def test_the_legend_is_not_cut(draw, label):
-    if draw is figures.lines:
-        figure = figures.lines({label: [1.0, 2.0], "b": [2.0, 1.0]}, "title", "x", "y")
+    if draw is drawing.lines:
+        figure = drawing.lines({label: [1.0, 2.0], "b": [2.0, 1.0]}, "title", "x", "y")
     else:
-        figure = figures.spread({"b": [[1.0, 2.0]]}, ["10"], "title", "x", "y", baseline=(1.5, label))
+        figure = drawing.spread({"b": [[1.0, 2.0]]}, ["10"], "title", "x", "y", baseline=(1.5, label))
     drawn(figure, dpi=100)
     (panel,) = figure.axes
     box = panel.get_legend().get_window_extent()
@@ -933,7 +939,7 @@ def test_the_legend_is_not_cut(draw, label):
 
 def test_spread_shows_every_measurement():
     measured = {"lstm": [[0.1, 0.2, 0.4], [0.01]], "gru": [[0.05], [0.02, 0.03]]}
-    figure = figures.spread(measured, ["10", "25"], "title", "steps", "error", baseline=(1 / 6, "guessing"))
+    figure = drawing.spread(measured, ["10", "25"], "title", "steps", "error", baseline=(1 / 6, "guessing"))
     drawn(figure)
     (panel,) = figure.axes
     points = [line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata())]
@@ -947,7 +953,7 @@ def test_spread_shows_every_measurement():
 @pytest.mark.parametrize("wrong", [[[1.0]], [[1.0], []], [[1.0], [0.0]], [[1.0], [np.nan]]])
 def test_spread_of_what_it_cannot_show(wrong):
     with pytest.raises(ValueError, match=r"series\['a'\] must hold positive numbers for each of \['10', '25'\]"):
-        figures.spread({"a": wrong}, ["10", "25"], "title", "x", "y")
+        drawing.spread({"a": wrong}, ["10", "25"], "title", "x", "y")
 
 
 # Scatter and gallery
@@ -955,7 +961,7 @@ def test_spread_of_what_it_cannot_show(wrong):
 
 def test_scatter_has_a_point_for_every_number():
     arrays = {"kernel": np.arange(12.0).reshape(3, 4) - 5, "bias $b$": [1.0, np.nan, -np.inf, 4.0], "one": 7.0}
-    figure = figures.scatter(arrays, "title", "place", "weight")
+    figure = drawing.scatter(arrays, "title", "place", "weight")
     assert [axes.get_title() for axes in figure.axes] == [
         "kernel: 12 values",
         r"bias \$b\$: 4 values",
@@ -974,7 +980,7 @@ def test_scatter_has_a_point_for_every_number():
 @pytest.mark.parametrize("count", [1, 500, 5_000, 60_000])
 def test_scatter_of_any_size_shows_its_points_and_fits(count):
     values = np.random.default_rng(0).normal(size=count) * 1e4
-    figure = figures.scatter({"kernel": values, "again": values}, "title")
+    figure = drawing.scatter({"kernel": values, "again": values}, "title")
     with_points = drawn(figure, dpi=100)
     first, second = (axes.get_tightbbox() for axes in figure.axes)
     assert not first.overlaps(second)
@@ -994,7 +1000,7 @@ def test_scatter_of_any_size_shows_its_points_and_fits(count):
 )
 def test_scatter_refuses(series, message):
     with pytest.raises(ValueError, match=message):
-        figures.scatter(series, "title")
+        drawing.scatter(series, "title")
 
 
 def gallery_images(figure):
@@ -1005,7 +1011,7 @@ def gallery_images(figure):
 
 def test_gallery_shows_every_picture_on_one_scale():
     pictures = np.random.default_rng(0).random((10, 4, 3))
-    figure = figures.gallery(pictures, "title", [f"no. {number}" for number in range(10)], columns=4)
+    figure = drawing.gallery(pictures, "title", [f"no. {number}" for number in range(10)], columns=4)
     images = gallery_images(figure)
     assert list(images) == [str(number) for number in range(10)]
     for number, image in enumerate(images.values()):
@@ -1022,7 +1028,7 @@ def test_gallery_shows_every_picture_on_one_scale():
 
 
 def test_gallery_with_negative_numbers_has_white_at_zero():
-    figure = figures.gallery(np.array([[[-2.0, 0.0], [1.0, np.nan]]]), "title")
+    figure = drawing.gallery(np.array([[[-2.0, 0.0], [1.0, np.nan]]]), "title")
     (image,) = gallery_images(figure).values()
     assert (image.norm.vmin, image.norm.vmax) == (-2, 2)
     assert image.get_cmap().name == "RdBu_r"
@@ -1032,7 +1038,7 @@ def test_gallery_with_negative_numbers_has_white_at_zero():
 
 @pytest.mark.parametrize(("shape", "columns"), [((1, 28, 28), 8), ((64, 28, 28), 8), ((3, 2, 40), 1), ((5, 9, 3), 100)])
 def test_gallery_of_any_size(shape, columns):
-    figure = figures.gallery(np.random.default_rng(0).normal(size=shape), "title", ["label"] * shape[0], columns)
+    figure = drawing.gallery(np.random.default_rng(0).normal(size=shape), "title", ["label"] * shape[0], columns)
     assert len(gallery_images(figure)) == shape[0]
     drawn(figure)
     for text in figure.axes[0].texts:
@@ -1040,7 +1046,7 @@ def test_gallery_of_any_size(shape, columns):
 
 
 def test_gallery_of_zeros():
-    drawn(figures.gallery(np.zeros((2, 3, 3)), "title"))
+    drawn(drawing.gallery(np.zeros((2, 3, 3)), "title"))
 
 
 @pytest.mark.parametrize(
@@ -1054,4 +1060,4 @@ def test_gallery_of_zeros():
 )
 def test_gallery_refuses(pictures, labels, message):
     with pytest.raises(ValueError, match=message):
-        figures.gallery(pictures, "title", labels)
+        drawing.gallery(pictures, "title", labels)

@@ -8,6 +8,7 @@ from keras import layers
 
 from rnn_tutorial import forecasting, models
 from rnn_tutorial.data import sales
+from rnn_tutorial.forecasting import forecaster, intervals, pretraining
 
 TWELVE = sales.TWELVE_MONTHS
 NEXT = [700.0, 750.0, 800.0]
@@ -339,7 +340,7 @@ def trained():
     """
     networks, found = {1: {}, 3: {}}, {}
     for seed, horizon in CASES:
-        model = forecasting._train(TWELVE, networks[horizon], seed=seed, horizon=horizon)
+        model = forecaster._train(TWELVE, networks[horizon], seed=seed, horizon=horizon)
         assert model.output_shape == (None, horizon)
         # The last quarter of the windows, less what overlaps, by hand: 7 or 6 windows, 2 of them to validate.
         x, y = sales.windows(TWELVE, forecasting.choose_window(12, horizon), horizon)
@@ -379,8 +380,8 @@ def test_the_kept_weights_are_those_of_the_best_epoch(trained):
 def test_a_model_that_is_used_again_starts_over():
     """As if it had been made for this seed alone."""
     used: dict = {}
-    forecasting._train(TWELVE, used, seed=1, epochs=3)
-    again = forecasting._train(TWELVE, used, seed=2, epochs=10)
+    forecaster._train(TWELVE, used, seed=1, epochs=3)
+    again = forecaster._train(TWELVE, used, seed=2, epochs=10)
     assert list(used.values()) == [again]
     alone = forecasting.train(TWELVE, seed=2, epochs=10)
     np.testing.assert_allclose(
@@ -517,7 +518,7 @@ def test_training_by_whole_years_keeps_the_best_weights_or_the_practised(practis
     x, y = sales.windows(TEN_YEARS, 48, 12)
     validation = slice(-round(len(x) / 4), None)
     loss = forecasting.mae(y[validation], keras.ops.convert_to_numpy(model(x[validation])))
-    model.set_weights(forecasting._practised(48, "lstm", 6000, 0))
+    model.set_weights(pretraining.practised_weights(48, "lstm", 6000, 0))
     before = forecasting.mae(y[validation], keras.ops.convert_to_numpy(model(x[validation])))
     percent = np.std(y) / 100
     assert loss == pytest.approx(min(before, percent * min(model.history.history["val_loss"])), rel=1e-4)
@@ -533,7 +534,7 @@ def test_three_years_are_forecast_by_practice_alone(multiplicative):
     model = forecasting.train(history, horizon=12, seed=0, practice=1920, callbacks=[watching])
     assert (model.input_shape, model.output_shape) == ((None, 24, 1), (None, 12))
     assert len(seen) == forecasting.PRACTICE_EPOCHS == len(model.history.history["val_loss"])
-    for weight, practised in zip(model.get_weights(), forecasting._practised(24, "lstm", 1920, 0), strict=True):
+    for weight, practised in zip(model.get_weights(), pretraining.practised_weights(24, "lstm", 1920, 0), strict=True):
         np.testing.assert_array_equal(weight, practised)
     x, y = sales.windows(history, 24, 12)
     if multiplicative:
@@ -542,7 +543,7 @@ def test_three_years_are_forecast_by_practice_alone(multiplicative):
     assert seen[-1]["val_mae"] == pytest.approx(forecasting.mae(y, found), rel=1e-4)
     made = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecasting.sales, "practice", lambda *arguments: made.append(arguments))
+        patch.setattr(sales, "practice", lambda *arguments: made.append(arguments))
         unwatched = forecasting.train(history, horizon=12, seed=0, practice=1920)
     assert made == []  # It has practised already.
     assert unwatched.history.history == {}
@@ -684,7 +685,7 @@ def naive_network(monkeypatch):
     """In place of training: what was asked for; the forecast is the seasonal naive one."""
     asked = []
     monkeypatch.setattr(forecasting.Network, "train", lambda self, history, horizon: asked.append(len(history)))
-    monkeypatch.setattr(forecasting, "forecast", lambda model, history, h: forecasting.seasonal_naive(history, h))
+    monkeypatch.setattr(intervals, "forecast", lambda model, history, h: forecasting.seasonal_naive(history, h))
     return asked
 
 

@@ -14,8 +14,7 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from rnn_tutorial import callbacks, data, forecasting, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import callbacks, data, drawing, forecasting, models, recording
 
 SCREENSHOTS = pathlib.Path(__file__).parent.parent / "build" / "screenshots"
 TRAINING = "02_next_letter/training"
@@ -41,7 +40,7 @@ def tensorboard(lesson, logs, serve):
         *data.sales.windows(months, 4), verbose=0, callbacks=callbacks.observe(logs / FORECASTER, pictures=False)
     )
     with recording.Run(logs / "sales" / "forecast") as run:
-        run.image("forecast", figures.png(figures.forecast(months, forecasting.baselines(months, 3))), 0)
+        run.image("forecast", drawing.png(drawing.forecast(months, forecasting.baselines(months, 3))), 0)
     letters_in_the_projector(logs / "letters")
     for cell, error in (("lstm", 0.125), ("gru", 0.0625)):
         with recording.Run(logs / "race" / cell) as run:

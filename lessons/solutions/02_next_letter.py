@@ -25,7 +25,8 @@ import unittest.mock
 import keras
 import numpy as np
 
-from rnn_tutorial import cli, data, models
+from rnn_tutorial import data, models
+from rnn_tutorial.cli import letters
 
 
 def network(letters=5, units=3):
@@ -45,21 +46,21 @@ seeds = [settings.seed + number for number in range(1 if settings.quick else 2)]
 alphabet = data.letters.Alphabet("abcde")
 x, y = data.letters.pairs("abcde")
 model = network()
-lesson.start_over(model, settings.seed)
+models.start_over(model, settings.seed)
 
 # %% [markdown]
 # ## Exercise 1
 #
 # *Ask for letters with `--predict`; then go on with `--resume --epochs 50`. Where does the loss begin?*
 #
-# `--predict` calls `cli.converse`, which reads what you type. Here nobody sits at the keys, so a text takes their place: `ae`, then a
+# `--predict` calls `letters.converse`, which reads what you type. Here nobody sits at the keys, so a text takes their place: `ae`, then a
 # letter that is not in the alphabet, then an empty line.
 
 # %%
 losses = fit(model, settings.epochs)["loss"]
 answers = alphabet.decode(model.predict(x, verbose=0).argmax(axis=1))
 with unittest.mock.patch("sys.stdin", io.StringIO("ae\nz\n\n")):
-    cli.converse(alphabet, dict(zip("abcde", answers, strict=True)))
+    letters.converse(alphabet, dict(zip("abcde", answers, strict=True)))
 
 # %%
 settings.log_dir.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def learn(model, seed, most):
     def stop(epoch, logs):
         model.stop_training = logs["accuracy"] == 1.0
 
-    lesson.start_over(model, seed)
+    models.start_over(model, seed)
     accuracies = fit(model, most, [keras.callbacks.LambdaCallback(on_epoch_end=stop)])["accuracy"]
     return len(accuracies) - 1 if accuracies[-1] == 1.0 else None, round(accuracies[-1] * len(y))
 

@@ -39,7 +39,7 @@ scaled, raw = network(WINDOW, scale=True), network(len(rising), scale=False)
 
 def train(*many):
     """Train the scaled network from the beginning, as `forecasting.train` does, on the windows of one series or several."""
-    lesson.start_over(scaled, settings.seed)
+    models.start_over(scaled, settings.seed)
     parts = [data.sales.split(*data.sales.windows(series, WINDOW)) for series in many]
     (x, y), validation = (tuple(map(np.concatenate, zip(*part, strict=True))) for part in zip(*parts, strict=True))
     batches = data.batches(x, y, seed=settings.seed, validation=validation)
@@ -72,7 +72,7 @@ for name, (factor, more) in changes.items():
     show(f"scaled, {name}", by_scaled[name])
 for name, (factor, more) in changes.items():
     months = (factor * rising + more).to_numpy("float32").reshape(1, -1, 1)  # (windows, months, features)
-    lesson.start_over(raw, settings.seed)
+    models.start_over(raw, settings.seed)
     raw.fit(**data.batches(months, [[factor * 700.0 + more]]), epochs=settings.epochs, verbose=0)
     by_raw[name] = float(keras.ops.convert_to_numpy(raw(months))[0, 0])
     show(f"raw, {name}", [by_raw[name]])

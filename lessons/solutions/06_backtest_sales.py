@@ -84,7 +84,7 @@ for scaled_by in ("all months", "the past"):
             new, old = order[: len(x) // 4], order[len(x) // 4 :]
         else:
             new, old = [len(x) - 1], range(len(x) - HORIZON)
-        lesson.start_over(plain, settings.seed)
+        models.start_over(plain, settings.seed)
         plain.fit(**data.batches(x[old], y[old], seed=settings.seed), epochs=settings.epochs, verbose=0)
         answer = keras.ops.convert_to_numpy(plain(x[new]))
         by_leak[scaled_by, split] = forecasting.mase(y[new] * scale.std(), answer * scale.std(), past)

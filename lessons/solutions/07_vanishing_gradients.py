@@ -25,15 +25,14 @@ settings = lesson.start("solutions/07_vanishing_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import data, drawing, inspection, models, recording
 
 
 def network(cell):
     """The network of the lesson, compiled."""
     model = models.sequence_model(timesteps=None, features=3, outputs=2, units=UNITS, cell=cell, activation="softmax")
     model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    lesson.start_over(model, settings.seed)
+    models.start_over(model, settings.seed)
     return model
 
 
@@ -92,7 +91,7 @@ assert abs(per_step[0.1] - slopes["simple_rnn", 0.1]) < 0.03
 def open_gates(cell, bias_of_gates):
     """The lesson's open gates, with any bias: a number, or one for each unit."""
     model = built[cell]
-    lesson.start_over(model, settings.seed)
+    models.start_over(model, settings.seed)
     kernel, recurrent_kernel, bias, *output = model.get_weights()
     if cell == "lstm":
         bias[:UNITS], bias[UNITS : 2 * UNITS] = -bias_of_gates, bias_of_gates
@@ -133,7 +132,7 @@ for cell in gated:
 # %%
 kernel = np.diag(np.full(UNITS, 0.5)) + np.eye(UNITS, k=1)
 model = built["simple_rnn"]
-lesson.start_over(model, settings.seed)
+models.start_over(model, settings.seed)
 layer = inspection.layers(model)["simple_rnn"]
 layer.cell.recurrent_kernel.assign(kernel)
 radius, singular = inspection.spectral_radius(layer), float(np.linalg.svd(kernel, compute_uv=False).max())
@@ -148,7 +147,7 @@ for noise in (0.01, 1.0):
     print(f"noise {noise:<6}" + "".join(f"{flows[noise][steps]:9.0e}" for steps in back))
 last_ten, before_them = float(flows[0.01][10] / flows[0.01][0]), float(flows[0.01][99] / flows[0.01][10])
 with recording.Run(settings.log_dir / "pictures") as run:
-    picture = figures.lines(
+    picture = drawing.lines(
         {f"noise {noise}": flow[::-1] for noise, flow in flows.items()},
         "SimpleRNN: spectral radius 0.5, largest singular value 1.5",
         "time step",

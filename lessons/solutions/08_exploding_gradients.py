@@ -24,7 +24,7 @@ settings = lesson.start("solutions/08_exploding_gradients", epochs=EPOCHS, quick
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection
+from rnn_tutorial import data, inspection, models
 
 seeds = [settings.seed + number for number in range(1 if settings.quick else 2)]
 
@@ -54,7 +54,7 @@ def build(optimizer, **kind):
 
 def train(model, begin, seed):
     """Train from the beginning; what a tap saw, the accuracy on new sequences, and how far the weights have moved."""
-    lesson.start_over(model, seed)
+    models.start_over(model, seed)
     model.set_weights(begin[seed])
     x, y = data.tasks.first_item(SAMPLES, TIMESTEPS, seed=seed)
     new = data.tasks.first_item(512, TIMESTEPS, seed=seed + 1_000_000)

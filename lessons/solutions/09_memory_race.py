@@ -39,7 +39,7 @@ def network(cell, units=UNITS, clipnorm=CLIPNORM):
 
 def train(model, length, seed):
     """Train from the beginning, on sequences of one length."""
-    lesson.start_over(model, seed)
+    models.start_over(model, seed)
     x, y = data.tasks.adding(samples=SAMPLES, timesteps=length, seed=seed)
     model.fit(**data.batches(x, y, batch_size=BATCH_SIZE, seed=seed), epochs=settings.epochs, verbose=0)
 

@@ -26,8 +26,7 @@ TIMESTEPS = LONGEST // 2 if settings.quick else LONGEST
 import keras
 import numpy as np
 
-from rnn_tutorial import data, inspection, models, recording
-from rnn_tutorial.drawing import figures
+from rnn_tutorial import data, drawing, inspection, models, recording
 
 x, y, _, _ = data.tasks.marked_item(SAMPLES, TIMESTEPS, seed=settings.seed, items=len(LETTERS))
 x_new, y_new, marked, lengths = data.tasks.marked_item(500, TIMESTEPS, seed=settings.seed + 1, items=len(LETTERS))
@@ -44,7 +43,7 @@ def network(cell, units, masked=True):
     steps = settings.epochs * -(-len(x) // BATCH_SIZE)
     learning_rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, decay_steps=steps)
     model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    lesson.start_over(model, settings.seed)
+    models.start_over(model, settings.seed)
     model.fit(**data.batches(x, y, BATCH_SIZE, settings.seed), epochs=settings.epochs, verbose=0)
     return model
 
@@ -82,7 +81,7 @@ for cell, units in small:
         with recording.Run(settings.log_dir / "two_units") as run:
             for number, letter in enumerate(LETTERS):
                 one = np.flatnonzero((y_new == number) & (marked < 10))[0]
-                picture = figures.states({"hidden": trace.hidden[one].T}, f"{letter} is marked at step {marked[one]}")
+                picture = drawing.states({"hidden": trace.hidden[one].T}, f"{letter} is marked at step {marked[one]}")
                 lesson.show(run, f"states_picture/gru/{letter}", picture)
 assert accuracies["gru", 2] > 0.95
 assert all(accuracies["gru", 2] > accuracy - 0.01 for accuracy in accuracies.values())
@@ -147,7 +146,7 @@ for task, (inputs, targets) in tasks.items():
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
     # Of the first letter the lesson has measured 1 and 0.
     for forget_bias in (3,) if task == "first letter" else FORGET_BIASES[:: 2 if settings.quick else 1]:
-        lesson.start_over(model, settings.seed)
+        models.start_over(model, settings.seed)
         kernel, recurrent_kernel, bias, *output = model.get_weights()
         bias[16:32] = forget_bias
         model.set_weights([kernel, recurrent_kernel, bias, *output])

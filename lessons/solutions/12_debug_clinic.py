@@ -51,7 +51,7 @@ def network(**clipping):
 
 def train(model, width=None, bias=None, learning_rate=LEARNING_RATE):
     """Train from the beginning; loss and validation loss after each epoch."""
-    lesson.start_over(model, settings.seed)
+    models.start_over(model, settings.seed)
     model.optimizer.learning_rate = learning_rate
     if bias is not None:
         model.get_layer("lstm").cell.bias.assign(np.full(4 * UNITS, bias))

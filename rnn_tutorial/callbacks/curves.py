@@ -1,7 +1,7 @@
 """Learning curves as a picture."""
 
+from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.observer import Observer
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.recording import schema
 
 
@@ -51,7 +51,7 @@ class LearningCurves(Observer):
 
     def _draw(self):
         with self.drawing():
-            png = figures.png(figures.curves(self.history, self.epochs))
+            png = drawing.png(drawing.curves(self.history, self.epochs))
             self.run.image(schema.CURVES, png, self.epochs[-1])
             self.save("curves.png", png)
         self._drawn = self.epochs[-1]

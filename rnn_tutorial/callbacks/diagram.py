@@ -2,10 +2,8 @@
 
 import functools
 
-from rnn_tutorial import _console
+from rnn_tutorial import _console, drawing
 from rnn_tutorial.callbacks.observer import Observer
-from rnn_tutorial.cli import doctor
-from rnn_tutorial.drawing import diagrams
 from rnn_tutorial.recording import schema
 
 
@@ -40,11 +38,11 @@ class ModelDiagram(Observer):
 
     def _draw(self):
         self._drawn = True
-        if not diagrams.has_dot():
+        if not drawing.has_dot():
             _tell_how_to_install_dot()
         for name, file, draw in (
-            (schema.MODEL_DIAGRAM, "model.png", diagrams.layers_diagram),
-            (schema.UNROLLED_DIAGRAM, "unrolled.png", diagrams.unrolled_diagram),
+            (schema.MODEL_DIAGRAM, "model.png", drawing.layers_diagram),
+            (schema.UNROLLED_DIAGRAM, "unrolled.png", drawing.unrolled_diagram),
         ):
             with self.guard(name):
                 png = draw(self.model)
@@ -56,4 +54,4 @@ class ModelDiagram(Observer):
 
 @functools.cache  # once a process
 def _tell_how_to_install_dot():
-    _console.tell(f"Diagrams are drawn in a plainer way; for Keras' own, {doctor.INSTALL_DOT}.")
+    _console.tell(f"Diagrams are drawn in a plainer way; for Keras' own, {drawing.INSTALL_DOT}.")

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.probe_observer import ProbeObserver
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import losses
 from rnn_tutorial.recording import schema
 
@@ -91,7 +91,7 @@ class GradientFlow(ProbeObserver):
         for number, row in enumerate(norms):
             table[number, : len(row)] = row
         title = f"{name}: gradient through time"
-        picture = figures.gradient_flow(table, epochs, title, masked=masked)
+        picture = drawing.gradient_flow(table, epochs, title, masked=masked)
         return {schema.GRADIENT_FLOW_PICTURE.format(layer=name): picture}
 
 

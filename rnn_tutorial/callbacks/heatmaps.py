@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from rnn_tutorial import _checks
+from rnn_tutorial import _checks, drawing
 from rnn_tutorial.callbacks.observer import Observer
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.inspection import naming, recurrent
 from rnn_tutorial.recording import schema
 
@@ -63,7 +62,7 @@ class WeightHeatmaps(Observer):
             for name, matrices in _by_layer(self.model, weights).items():
                 with self.guard("pictures"):
                     tag = schema.WEIGHTS_PICTURE.format(layer=name)
-                    self.images({tag: figures.weights(matrices, f"{name}: weights")}, self._drawn)
+                    self.images({tag: drawing.weights(matrices, f"{name}: weights")}, self._drawn)
 
 
 def _by_layer(model, weights):

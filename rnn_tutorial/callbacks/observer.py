@@ -6,11 +6,10 @@ from typing import Any
 
 import keras
 
-from rnn_tutorial import _checks, _console, backend
+from rnn_tutorial import _checks, _console, backend, drawing
 from rnn_tutorial.callbacks import runs
 from rnn_tutorial.callbacks.fit import Fit
 from rnn_tutorial.callbacks.fit_end import FitEnd
-from rnn_tutorial.drawing import figures
 
 
 class Observer(keras.callbacks.Callback):
@@ -229,7 +228,7 @@ class Observer(keras.callbacks.Callback):
         """Write pictures, {tag: figure}."""
         for tag, figure in drawn.items():
             with self.guard("pictures"):
-                self.run.image(tag, figures.png(figure), epoch)
+                self.run.image(tag, drawing.png(figure), epoch)
 
     def save(self, name, content):
         """Write bytes to a file beside the event file."""

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.probe_observer import ProbeObserver
-from rnn_tutorial.drawing import figures
 from rnn_tutorial.recording import schema
 
 # What the tab RNN gets: so many frames a layer, of so many cells a kind.
@@ -68,9 +68,9 @@ class StateHeatmaps(ProbeObserver):
             return {}
         masked = _masked(look)
         states, gates = (pattern.format(layer=name) for pattern in (schema.STATES_PICTURE, schema.GATES_PICTURE))
-        drawn = {states: figures.states(look.states, f"{name}: states, one sample", masked)}
+        drawn = {states: drawing.states(look.states, f"{name}: states, one sample", masked)}
         if look.gates:
-            drawn[gates] = figures.gates(look.gates, f"{name}: gates, one sample", masked)
+            drawn[gates] = drawing.gates(look.gates, f"{name}: gates, one sample", masked)
         return drawn
 
     def _frame(self):

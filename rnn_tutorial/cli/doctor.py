@@ -1,11 +1,11 @@
-"""What this computer has and what it lacks, one line each, for `rnn-tutorial doctor`.
+"""`rnn-tutorial doctor`: what this computer has and what it lacks, one line each.
 
 A package is looked for, not imported: what is broken may be missing here too. Only what must be tried is tried.
 """
 
+import argparse
 import importlib.util
 import os
-import pathlib
 import platform
 import shutil
 import subprocess
@@ -15,15 +15,10 @@ import warnings
 from importlib import metadata
 from typing import NamedTuple
 
-from rnn_tutorial import _console
+from rnn_tutorial import _console, drawing
+from rnn_tutorial.cli.command import Command, add_folder, run_folders
 
-# What to type where `dot` is missing; the PyPI package graphviz does not bring the program.
-INSTALL_DOT = (
-    "install Graphviz' program `dot` (Debian: apt install graphviz, macOS: brew install graphviz, "
-    "Windows: winget install graphviz)"
-)
 _OLDEST, _NEWEST = (3, 10), (3, 13)  # of Python
-_EVENT_FILE = "tfevents"  # TensorBoard reads every file with this in its name
 
 
 class Finding(NamedTuple):
@@ -35,35 +30,14 @@ class Finding(NamedTuple):
     is_necessary: bool = True
 
 
-def report(folder):
-    """Print what is found.
-
-    Args:
-        folder: `pathlib.Path` of the folder that runs are written to.
-
-    Returns:
-        Whether everything necessary is there.
-    """
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is found, and return the exit code: 1 where something necessary is missing."""
     all_found = True
-    for finding in _findings(folder):
+    for finding in _findings(arguments.folder):
         hint = "" if finding.is_well or finding.is_necessary else " (not necessary)"
         print(f"{'ok' if finding.is_well else '--'}  {finding.name:<14}  {finding.detail}{hint}", flush=True)
         all_found = all_found and (finding.is_well or not finding.is_necessary)
-    return all_found
-
-
-def run_folders(folder):
-    """The folders with event files, `folder` and all below it, each of which TensorBoard shows as a run."""
-    seen = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        # TensorBoard follows links too; a link to a folder above would lead round and round.
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        if any(_EVENT_FILE in name for name in files):
-            yield pathlib.Path(here)
+    return 0 if all_found else 1
 
 
 def _findings(folder):
@@ -130,11 +104,13 @@ def _keras():
 def _dot():
     program = shutil.which("dot")
     if program is None:
-        return Finding(False, "dot", f"{INSTALL_DOT}; until then diagrams are plainer", is_necessary=False)
+        return Finding(False, "dot", f"{drawing.INSTALL_DOT}; until then diagrams are plainer", is_necessary=False)
     try:
         answer = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding(False, "dot", f"{program} does not run ({_one_line(error)}); {INSTALL_DOT}", is_necessary=False)
+        return Finding(
+            False, "dot", f"{program} does not run ({_one_line(error)}); {drawing.INSTALL_DOT}", is_necessary=False
+        )
     version = (answer.stderr or answer.stdout).strip().removeprefix("dot - graphviz version ")
     return Finding(True, "dot", f"{version}, {program}", is_necessary=False)
 
@@ -178,3 +154,12 @@ def _event_files(folder):
 
 def _one_line(error):
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+COMMAND = Command(
+    name="doctor",
+    help="tell what is installed, what is missing and what to type",
+    add_arguments=add_folder,
+    run=run,
+    place=5,
+)

@@ -211,7 +211,7 @@ class Run:
 
         Args:
             tag: Name of the series of pictures.
-            png: The picture as the bytes of a PNG file, see `figures.png`.
+            png: The picture as the bytes of a PNG file, see `drawing.png`.
             step: Epoch.
 
         Raises:
