@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from rnn_tutorial import drawing, inspection
 from rnn_tutorial.callbacks import WeightHeatmaps, observe
-from rnn_tutorial.diagnosis import _cell as cell_in_files
+from rnn_tutorial.diagnosis.facts import cell as cell_in_files
 from rnn_tutorial.drawing import diagrams
 from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.inspection.recurrent import cells
@@ -378,9 +378,7 @@ def test_half_precision(kind, policy):
 
 def test_diagrams_know_the_states(monkeypatch):
     texts = []
-    monkeypatch.setattr(diagrams, "has_dot", lambda: False)
-    monkeypatch.setattr(diagrams, "boxes", lambda nodes, edges: texts.extend(node.text for node in nodes))
-    monkeypatch.setattr(diagrams, "png", lambda figure: b"")
+    monkeypatch.setattr(diagrams, "picture", lambda nodes, edges: texts.extend(node.text for node in nodes))
     model = build(ProjectedCell(UNITS))
     diagrams.unrolled_diagram(model)
     assert "rnn\nh_1  (4,)" in texts

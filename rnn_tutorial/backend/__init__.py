@@ -7,6 +7,7 @@ imported.
 import importlib
 import importlib.util
 
+from rnn_tutorial import _keras  # noqa: F401 (before all that imports Keras: it says what is missing)
 from rnn_tutorial.backend import protocol
 from rnn_tutorial.backend.protocol import *  # noqa: F403
 

@@ -8,8 +8,7 @@ import contextlib
 import pathlib
 import tempfile
 
-import keras
-
+from rnn_tutorial._keras import keras
 from rnn_tutorial.drawing.boxes_and_arrows import Edge, Node, boxes, picture
 from rnn_tutorial.drawing.dot import has_dot
 from rnn_tutorial.drawing.style import png
