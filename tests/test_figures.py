@@ -859,6 +859,15 @@ def test_every_public_name_is_there():
     assert set(drawing.__all__) <= set(dir(drawing))
 
 
+def test_no_fit_waits_for_what_draws_to_be_loaded(run_python):
+    """It would be taken for the time that a picture takes, and pictures would be left out for it."""
+    names = [f"rnn_tutorial.drawing.{name}" for name in ("diagrams", "heatmaps", "line_plots", "through_time")]
+    printed = run_python(
+        f"import sys, rnn_tutorial.callbacks; print([name for name in {names!r} if name not in sys.modules])"
+    )
+    assert printed.splitlines()[-1] == "[]"
+
+
 def test_nothing_needs_a_screen(run_python):
     printed = run_python(
         """

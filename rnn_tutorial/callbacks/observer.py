@@ -10,6 +10,7 @@ from rnn_tutorial import _checks, _console, backend, drawing
 from rnn_tutorial.callbacks import runs
 from rnn_tutorial.callbacks.fit import Fit
 from rnn_tutorial.callbacks.fit_end import FitEnd
+from rnn_tutorial.drawing import diagrams, heatmaps, line_plots, through_time  # noqa: F401  loaded now, not in a fit
 
 
 class Observer(keras.callbacks.Callback):
