@@ -79,7 +79,8 @@ def register_cell(
         compute_gates: (cell, x, states) -> {gate: (what goes into its activation, what comes out)}, with the states
             before the step. None: traces have no gates.
         states: A name for each of the cell's states, in its order: "hidden" for the one that is its output too, "cell"
-            for the cell state c_t, if there is one.
+            for the cell state c_t, if there is one. Where `call` returns another tensor as its output than that state
+            itself, the gradient through time is not known.
         hidden_from_cell: (cell, x, states, c) -> h_t, made of the cell state c_t of the same step. Needed for the
             gradient with respect to the cell state, `Flow.cell`.
         ranges: (cell) -> {gate, "hidden" or "cell": (low, high)}: the limits that count in `Trace.saturation`. None is
