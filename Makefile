@@ -28,7 +28,8 @@ LONGEST := $(addprefix tests/test_,lessons.py taps.py solutions.py callbacks_ins
 TESTS := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/test_*.py))
 # What depends on the backend runs on both.
 INSIDE := tests/test_callbacks_inside.py::test
-ON_JAX := $(addprefix tests/test_,taps.py taps_optimizers.py recurrent.py recurrent_loops.py recurrent_sequences.py probe.py naming.py health.py) \
+ON_JAX := $(addprefix tests/test_,taps.py taps_optimizers.py recurrent.py recurrent_loops.py recurrent_sequences.py cells.py probe.py naming.py health.py \
+    keras_internals.py keras_internals_recurrent.py) \
     $(INSIDE)_looking_changes_nothing $(INSIDE)_the_exact_tags_at_each_epoch \
     $(INSIDE)_the_gradients_are_those_of_the_training_steps $(INSIDE)_the_flow_is_that_of_an_independent_look \
     tests/test_models.py::test_saved_models_load_where_this_package_is_not \

@@ -22,7 +22,7 @@ def trained(optimizer="sgd", **options):
     return model
 
 
-def check_layers_inside():
+def check_flatten_layers():
     inner = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model = keras.Sequential([keras.Input((2,)), inner])
     found = {id(layer) for layer in keras_internals.flatten_layers(model)}
