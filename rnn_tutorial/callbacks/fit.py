@@ -90,8 +90,7 @@ class Fit:
     def has_double(self, observer):
         """Whether another one of the same class has begun already."""
         return any(
-            type(other) is type(observer) and other is not observer and other._first is not None
-            for other in self._members
+            type(other) is type(observer) and other is not observer and other.has_begun for other in self._members
         )
 
     def weights(self, model, epoch):

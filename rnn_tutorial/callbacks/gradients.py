@@ -6,6 +6,7 @@ from typing import Any
 
 from rnn_tutorial import _checks, _console
 from rnn_tutorial.callbacks.observer import Observer
+from rnn_tutorial.inspection import keras_internals
 from rnn_tutorial.inspection.gradients.layer_choice import check_layers, chooses
 from rnn_tutorial.inspection.gradients.reading import GLOBAL
 from rnn_tutorial.inspection.gradients.recorder import CAPACITY
@@ -81,8 +82,8 @@ class GradientHistograms(Observer):
     def _count_batch(self, batch, logs=None):
         if not self._looking:
             return
-        self._undrained += self.model.steps_per_execution
-        if self._undrained + self.model.steps_per_execution > CAPACITY:
+        self._undrained += keras_internals.steps_per_execution(self.model)
+        if self._undrained + keras_internals.steps_per_execution(self.model) > CAPACITY:
             self._safely(self._tap.drain)
             self._undrained = 0
 

@@ -201,6 +201,11 @@ class Observer(keras.callbacks.Callback):
         self._looking = False
         _console.warn(f"{type(self).__name__} stops looking: {_console.in_words(error)}. Training goes on.")
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether this fit's first epoch has begun."""
+        return self._first is not None
+
     def is_due(self, epoch):
         """Whether to look at this epoch."""
         return (epoch - self._first) % self.every == 0
