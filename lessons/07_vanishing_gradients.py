@@ -110,7 +110,7 @@ print(f"  largest relative difference {product_error:.0e}")
 # **Why many tools show no such curve.** Ask Keras for the gradient of the loss with respect to the *output* of the layer. The layer
 # hands on its last memory only, so that something arrives *from above* at the last step, and at all others exactly nothing. What
 # reaches the earlier steps travels inside the layer, from memory to memory. `gradient_flow` gives both: `hidden` is the total,
-# `above` the part that comes from above.
+# `immediate` the part that comes from above.
 
 # %%
 flow = inspection.gradient_flow(model, x, y)["simple_rnn"]  # norms, (time,)

@@ -3,12 +3,13 @@
 try:
     import keras
 except ModuleNotFoundError as error:
-    if error.name not in ("tensorflow", "jax", "torch"):
+    backend = (error.name or "").partition(".")[0]
+    if backend not in ("tensorflow", "jax", "torch"):
         raise
     raise ModuleNotFoundError(
-        f"Keras runs on {error.name}, which is not installed: pip install 'rnn-tutorial[{error.name}]', "
+        f"Keras runs on {backend}, which is not installed: pip install 'rnn-tutorial[{backend}]', "
         "or choose another backend with the environment variable KERAS_BACKEND",
-        name=error.name,
+        name=backend,
     ) from None
 
 __all__ = ["keras"]

@@ -51,7 +51,7 @@ def left_alone_by_the_garbage_collector():
 
 @pytest.fixture(autouse=True)
 def told_instead(monkeypatch):
-    """A warning of ours that nobody expects fails the test: errors of warnings are no errors of ours to `quiet.warn`.
+    """A warning of ours that nobody expects fails the test: errors of warnings are no errors to `_console.warn`.
 
     The list of such warnings, for a test that expects one; it empties the list.
     """
@@ -228,10 +228,12 @@ def record_layer():
 
     import numpy as np
 
+    from rnn_tutorial.recording import schema
+
     def content(layer, kind, version):
         return json.dumps({"v": version, "kind": kind, "layer": layer, "cell": "LSTM", "units": 4}).encode()
 
-    def write(run, layer="lstm", epochs=range(6), time=8, units=4, frames=True, version=1, scale=1.0):
+    def write(run, layer="lstm", epochs=range(6), time=8, units=4, frames=True, version=schema.VERSION, scale=1.0):
         steps = np.arange(time)
         for epoch in epochs:
             flow = (scale * 10.0 ** (-(time - 1 - steps) / (1 + epoch))).astype("float32")

@@ -30,7 +30,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEAVY = ("keras", "tensorflow", "numpy", "pandas", "matplotlib", "tensorboard")
 RESULTS = {"forecast.csv", "forecast.png", "model.keras", "run"}
 DOCTOR_LINES = [
-    *("Python", "TensorFlow", "Keras", "TensorBoard", "NumPy", "pandas", "matplotlib", "pydot", "graphviz", "dot"),
+    *("Python", "TensorFlow", "Keras", "TensorBoard", "NumPy", "pandas", "matplotlib", "pydot", "graphviz", "babel"),
+    *("statsmodels", "scikit-learn", "nltk", "dot"),
     *("setuptools", "protobuf", "google-crc32c", "writing", "event files"),
 ]
 
@@ -885,7 +886,7 @@ sys.exit(cli.main(["doctor", sys.argv[1]]))
     assert {name for name, (mark, _) in found.items() if mark == "ok"} == {"Python", "writing"}
     for name, distribution in (("TensorFlow", "tensorflow"), ("Keras", "keras"), ("google-crc32c", "google-crc32c")):
         assert found[name] == ("--", f"pip install {distribution}")
-    assert found["pydot"] == ("--", "pip install pydot (not necessary)")
+    assert found["pydot"] == found["babel"] == ("--", "pip install 'rnn-tutorial[lessons]' (not necessary)")
     assert "apt install graphviz" in found["dot"][1]
     assert "none below" in found["event files"][1]
 
@@ -901,7 +902,9 @@ def test_doctor_where_keras_lacks_its_backend(tmp_path):
     assert list(found) == DOCTOR_LINES
     assert found["TensorFlow"] == ("--", "pip install tensorflow")
     assert found["Keras"][0] == "--"
-    assert found["Keras"][1].endswith("pip install tensorflow")
+    assert found["Keras"][1].startswith(
+        "Keras runs on tensorflow, which is not installed: pip install 'rnn-tutorial[tensorflow]'"
+    )
 
 
 def test_doctor_takes_what_only_draws_for_a_hint(capsys, monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""What a program says that starts Keras by way of `quiet`."""
+"""What a program says that starts Keras by way of `_console`."""
 
 import os
 import subprocess

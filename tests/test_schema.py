@@ -88,7 +88,7 @@ def spelled(path):
     ]
 
 
-@pytest.mark.parametrize("room", ["callbacks", "diagnosis", "recording"])
+@pytest.mark.parametrize("room", ["board", "callbacks", "cli", "diagnosis", "recording"])
 def test_nobody_else_spells_a_tag(room):
     beginnings = ("rnn/", *(value.partition("{")[0] for value in PATTERNS.values() if "{" in value))
     kinds = (*schema.FLOWS.values(), *schema.RENAMED, schema.CLIPPED_BATCHES, schema.COPIES_LAST_INPUT)

@@ -51,10 +51,11 @@ def add(layers: dict[str, Layer], tag: str, series) -> None:
     number = records.whole(said.get("place"))
     layer.place = min(layer.place, (math.inf, series.max_wall_time or 0) if number is None else (number, 0))
     if not is_known:
+        says = "nothing" if version is None else f"version {version}"
+        known = " and ".join(map(str, schema.KNOWN_VERSIONS))
         layer.problem = (
-            "This layer was recorded in a format that this tab does not know (it says "
-            f"{'nothing' if version is None else f'version {version}'}, known is version {schema.VERSION}). A newer "
-            "rnn_tutorial will show it: pip install --upgrade rnn-tutorial"
+            f"This layer was recorded in a format that this tab does not know (it says {says}, known are {known}). A "
+            "newer rnn_tutorial will show it: pip install --upgrade rnn-tutorial"
         )
         return
     cell = said.get("cell")

@@ -11,6 +11,7 @@ from rnn_tutorial.board import NAME, arrays, layers, wire
 from rnn_tutorial.board.findings import Findings
 from rnn_tutorial.board.questions import application, in_bytes, in_json
 from rnn_tutorial.board.reading import Reader
+from rnn_tutorial.recording import schema
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 _KINDS = {".js": "text/javascript", ".css": "text/css"}
@@ -140,7 +141,7 @@ def _file(name, kind, question):
 def _is_part(run, found):
     """Whether a run is what Keras' own callback writes beside another one."""
     whole, _, part = run.replace("\\", "/").rpartition("/")
-    return part in ("train", "validation") and (whole or ".") in found
+    return part in schema.PARTS and (whole or ".") in found
 
 
 def _wholly(flags, edges):

@@ -65,7 +65,7 @@ class GradientHistograms(Observer):
         """Open the tap."""
         self._is_blind = False
         self._warned = self.kept("warned", set)
-        self._batches = self.run.steps.get(schema.GRADIENT_NORM_BATCH.format(weight=GLOBAL), -1) + 1
+        self._batches = self.run.steps.get(schema.GRADIENT_NORM_BATCH.format(weight=schema.GLOBAL), -1) + 1
         self._undrained = 0
         self._reading: Any = None
         self._chosen: dict[str, bool] = {}

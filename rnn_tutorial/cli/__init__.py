@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except ImportError as error:
-        return complain(f"{error}; `{PROGRAM} doctor` tells what is missing", 1, arguments)
+        advice = "" if "pip install" in str(error) else f"; `{PROGRAM} doctor` tells what is missing"
+        return complain(f"{error}{advice}", 1, arguments)
     except Exception as error:
         return complain(f"{type(error).__name__}: {error}", 1, arguments)
 
@@ -75,6 +76,10 @@ def _commands() -> Iterator[Command]:
     """What the files of this package declare."""
     for file in pkgutil.iter_modules(__path__):
         if file.name != "__main__":
-            module = importlib.import_module(f"{__name__}.{file.name}")
+            try:
+                module = importlib.import_module(f"{__name__}.{file.name}")
+            except Exception as error:  # The other commands work without it.
+                print(f"{PROGRAM}: {file.name} is left out: {type(error).__name__}: {error}", file=sys.stderr)
+                continue
             if hasattr(module, "COMMAND"):
                 yield module.COMMAND

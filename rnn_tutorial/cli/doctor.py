@@ -18,6 +18,15 @@ from typing import NamedTuple
 from rnn_tutorial import _console, drawing
 from rnn_tutorial.cli.command import Command, add_folder, run_folders
 
+# What the extra `lessons` installs: {package: module}
+_FOR_LESSONS = {
+    "pydot": "pydot",
+    "graphviz": "graphviz",
+    "babel": "babel",
+    "statsmodels": "statsmodels",
+    "scikit-learn": "sklearn",
+    "nltk": "nltk",
+}
 _OLDEST, _NEWEST = (3, 10), (3, 13)  # of Python
 
 
@@ -42,14 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _findings(folder):
     yield _python()
-    yield _package("TensorFlow", "tensorflow")
-    yield _keras()
+    keras, backend = _keras()
+    yield _package("TensorFlow", "tensorflow", is_necessary=backend == "tensorflow")
+    yield keras
     yield _package("TensorBoard", "tensorboard")
     yield _package("NumPy", "numpy")
     yield _package("pandas", "pandas")
     yield _package("matplotlib", "matplotlib")
-    yield _package("pydot", "pydot", is_necessary=False)
-    yield _package("graphviz", "graphviz", is_necessary=False)
+    for name, module in _FOR_LESSONS.items():
+        yield _package(name, name, module, is_necessary=False, extra="lessons")
     yield _dot()
     yield _package("setuptools", "setuptools")
     yield _package("protobuf", "protobuf", module="google.protobuf")
@@ -65,10 +75,11 @@ def _python():
     return Finding(is_supported, "Python", platform.python_version() + advice)
 
 
-def _package(name, distribution, module=None, is_necessary=True):
+def _package(name, distribution, module=None, is_necessary=True, extra=None):
     if _is_there(module or distribution):
         return Finding(True, name, _version(distribution), is_necessary)
-    return Finding(False, name, f"pip install {distribution}", is_necessary)
+    wanted = f"'rnn-tutorial[{extra}]'" if extra else distribution
+    return Finding(False, name, f"pip install {wanted}", is_necessary)
 
 
 def _is_there(module):
@@ -87,18 +98,21 @@ def _version(distribution):
 
 
 def _keras():
-    """Keras is the one package that has to be started: only then is it known whether its backend runs."""
+    """Keras, and the backend it is to run on: it has to be started, only then is it known whether its backend runs."""
     if not _is_there("keras"):
-        return Finding(False, "Keras", "pip install keras")
+        return Finding(False, "Keras", "pip install keras"), "tensorflow"
     try:
         _console.start_keras()
         import keras
 
         backend = keras.config.backend()
     except Exception as error:  # Whatever a broken installation may raise.
-        missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else "--upgrade keras tensorflow"
-        return Finding(False, "Keras", f"does not start ({_one_line(error)}); pip install {missing.partition('.')[0]}")
-    return Finding(True, "Keras", f"{_version('keras')} on {backend}")
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and "pip install" in str(error):  # It says what to do.
+            return Finding(False, "Keras", _one_line(error)), missing
+        advice = f"pip install {missing.partition('.')[0] if missing else '--upgrade keras tensorflow'}"
+        return Finding(False, "Keras", f"does not start ({_one_line(error)}); {advice}"), "tensorflow"
+    return Finding(True, "Keras", f"{_version('keras')} on {backend}"), backend
 
 
 def _dot():

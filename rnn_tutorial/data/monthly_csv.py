@@ -14,7 +14,11 @@ import numpy as np
 import pandas as pd
 
 from rnn_tutorial import _checks
-from rnn_tutorial.data import csv_encoding, csv_numbers
+from rnn_tutorial.data import (
+    _babel,  # noqa: F401 (before all that imports it)
+    csv_encoding,
+    csv_numbers,
+)
 from rnn_tutorial.data.csv_dates import DATE_FORMS, certainty, month_text, read_months
 from rnn_tutorial.data.csv_numbers import is_number, read_numbers
 from rnn_tutorial.data.csv_table import Table, read_table, wrong_width

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterable, Iterator
 
+from rnn_tutorial import _console
 from rnn_tutorial.diagnosis import facts
 from rnn_tutorial.diagnosis.findings import SEVERITIES, Finding
 from rnn_tutorial.diagnosis.registry import RULES, Rule
@@ -27,7 +28,13 @@ def diagnose(run_data: RunData, rules: Iterable[str] | None = None) -> list[Find
     wanted = set(RULES) if rules is None else set(rules)
     if facts.ends_in_nan(run_data):
         wanted = {name for name in wanted if name in RULES and RULES[name].despite_nan}
-    found = [finding for rule in RULES.values() if rule.name in wanted for finding in _apply(rule, run_data)]
+    found: list[Finding] = []
+    for rule in RULES.values():
+        if rule.name in wanted:
+            try:
+                found += _apply(rule, run_data)
+            except Exception as error:  # A rule may be anybody's; the others go on.
+                _console.warn(f"the rule {rule.name} is left out: {_console.in_words(error)}")
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     ordered: list[Finding] = []
     for finding in found:

@@ -71,8 +71,9 @@ def rule(
 ) -> Callable[[Callable[P, Finding | None]], Callable[P, Finding | None]]:
     """Make a rule of a function from recorded curves to a `Finding`, or to None where there is nothing to say.
 
-    From then on `diagnose`, `HealthCheck` and the RNN tab know it. The function stays one that can be called with
-    curves of any origin. Its findings get its name, and the tab and the tag declared here where they say no other.
+    From then on `diagnose` and `HealthCheck` know it in this program; the RNN tab, which is another one, knows those
+    that stand in `diagnosis/rules/`. The function stays one that can be called with curves of any origin. Its findings
+    get its name, and the tab and the tag declared here where they say no other.
 
     Example:
     >>> @rule(needs=("loss", "gradient_flow_ratio/{layer}"), per="layer", tag="gradient_flow_ratio/{layer}")
@@ -138,6 +139,8 @@ def rule(
                 finding = function(*args, **kwargs)
             if finding is None:
                 return None
+            if not isinstance(finding, Finding):
+                raise TypeError(f"a rule must return a Finding or None, received {finding!r}")
             return dataclasses.replace(finding, rule=name, tab=finding.tab or tab, tag=finding.tag or tag)
 
         RULES[name] = Rule(name, judge, needs, per, where, **flags, panel=panel, causes=causes, order=order)

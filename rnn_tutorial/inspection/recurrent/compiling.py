@@ -112,10 +112,17 @@ def _compile(model, kind, gradient, loss, preactivation):
             for part, use in call.uses.items():
                 use.arrays = theirs[part]
         records = {}
+        failed: dict[str, Exception] = {}
         for name, uses in sequences.sequences(list(calls), ends).items():
-            use, theirs = sequences.joined(uses, gradients)
-            with scope():
-                records[name] = reducing.reduce(use, theirs, kind, preactivation)
+            try:
+                use, theirs = sequences.joined(uses, gradients)
+                with scope():
+                    records[name] = reducing.reduce(use, theirs, kind, preactivation)
+            except Exception as error:  # of the functions that a cell's class declares
+                failed[name] = error
+        if failed and not records:
+            raise next(iter(failed.values()))
+        problems.extend(f"{name} is left out: {_console.in_words(error)}" for name, error in failed.items())
         order.update(_keys(records))
         return value, records
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from rnn_tutorial import backend
 from rnn_tutorial.inspection import keras_internals
 
 
@@ -23,7 +24,7 @@ def answers(model: keras.Model, x: Any) -> Any:
     Returns:
         Its outputs, NumPy.
     """
-    with left_as_it_was(model), keras.StatelessScope():
+    with backend.random_state_kept(), left_as_it_was(model), keras.StatelessScope():
         return tree.map_structure(ops.convert_to_numpy, model(x, **without_dropout(model.call)))
 
 
