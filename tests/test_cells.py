@@ -511,3 +511,30 @@ def test_a_heatmap_that_cannot_be_split_is_one_warning(tmp_path, recorded_warnin
     told = [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
     assert len(told) == 1
     assert "split must name weights that hold the 4 gates side by side" in told[0]
+
+
+def test_a_declaration_that_fails_costs_its_own_layer():
+    """Alone the error is raised; beside others it is one warning, and these are shown."""
+
+    def fails(cell, x, states):
+        raise ZeroDivisionError("nobody thought of this")
+
+    declare_mgu(compute_gates=fails)
+    model = keras.Sequential(
+        [
+            keras.Input((STEPS, FEATURES)),
+            layers.LSTM(UNITS, return_sequences=True, name="good"),
+            layers.RNN(MGUCell(UNITS), name="bad"),
+        ]
+    )
+    model.compile("sgd", "mse")
+    with pytest.warns(RuntimeWarning, match="^bad is left out: ZeroDivisionError: nobody thought of this$"):
+        traces = inspection.trace(model, X)
+    assert set(traces) == {"good"}
+    assert set(inspection.gradient_flow(model, X, Y)) == {"good", "bad"}  # which needs no gates
+    with pytest.warns(RuntimeWarning, match="^bad is left out"):
+        looks = recurrent.look(model, X, Y)
+    assert set(looks) == {"good"}
+    assert looks["good"].flow is not None
+    with pytest.raises(ZeroDivisionError, match="nobody thought of this"):
+        inspection.trace(build(MGUCell(UNITS)), X)

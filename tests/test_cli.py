@@ -138,6 +138,17 @@ def test_a_command_is_a_file(capsys, monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "rnn_tutorial.cli.greet")
 
 
+def test_a_command_that_cannot_be_loaded_costs_itself(capsys, monkeypatch, tmp_path):
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
+    monkeypatch.setattr(cli, "__path__", [*cli.__path__, str(tmp_path)])
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr()
+    assert "doctor" in printed.out
+    assert printed.err == (
+        "rnn-tutorial: broken is left out: ModuleNotFoundError: No module named 'nothing_of_that_name'\n"
+    )
+
+
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"rnn-tutorial {rnn_tutorial.__version__}\n"

@@ -286,6 +286,25 @@ def test_the_table_in_the_readme_has_all_rules():
         assert list(rows) == list(diagnosis.RULES)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda loss: 1 / 0, "the rule strange is left out: ZeroDivisionError: division by zero"),
+        (lambda loss: "so it is", "the rule strange is left out: TypeError: a rule must return a Finding or None, "),
+    ],
+)
+def test_a_rule_that_fails_costs_itself(wrong, message, told_instead):
+    def strange(loss):
+        return wrong(loss)
+
+    diagnosis.rule(needs=("loss",), while_training=True)(strange)
+    run = run_data(loss={0: 1.0, 1: np.nan, 2: 1.0})
+    with pytest.warns(RuntimeWarning) as caught:
+        findings = diagnosis.diagnose(run)
+    assert [finding.rule for finding in findings] == ["nan"]
+    assert [str(warning.message)[: len(message)] for warning in caught] == [message]
+
+
 # Wrong declarations
 
 

@@ -109,7 +109,7 @@ def _keras():
     except Exception as error:  # Whatever a broken installation may raise.
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and "pip install" in str(error):  # It says what to do.
-            return Finding(False, "Keras", _one_line(error)), missing
+            return Finding(False, "Keras", str(error)), missing
         advice = f"pip install {missing.partition('.')[0] if missing else '--upgrade keras tensorflow'}"
         return Finding(False, "Keras", f"does not start ({_one_line(error)}); {advice}"), "tensorflow"
     return Finding(True, "Keras", f"{_version('keras')} on {backend}"), backend
