@@ -212,7 +212,7 @@ def _ranges(header):
     if recorded is None:
         recorded = [schema.RANGES.get(name) for name in names]
     is_list = isinstance(recorded, list) and len(recorded) == len(names)
-    return [limits if _is_range(limits) else None for limits in recorded] if is_list else [None] * len(names)
+    return [list(limits) if _is_range(limits) else None for limits in recorded] if is_list else [None] * len(names)
 
 
 def _is_range(limits):
