@@ -24,7 +24,7 @@ from tensorboard.plugins.scalar import scalars_plugin
 from tensorboard.summary.writer import record_writer
 
 from rnn_tutorial import board, diagnosis, recording
-from rnn_tutorial.board import arrays, findings, plugin
+from rnn_tutorial.board import arrays, findings, plugin, reading
 from rnn_tutorial.recording import schema
 
 # TensorBoard leaves the fast loader's process to end with its own.
@@ -269,11 +269,13 @@ def test_frames(client):
     header, (values,) = get(client, "frame", run="healthy", layer="lstm", kind="states", epoch=3)
     assert header["names"] == ["hidden", "cell"]
     assert header["stride"] == [1, 1, 1]
+    assert header["ranges"] == [None, None]
     waves = np.sin(np.arange(8) / 3 + np.arange(4)[:, None] + 3)
     assert values.dtype == np.float16
     np.testing.assert_array_equal(values, np.stack([waves, 2 * waves]).astype("float16"))
     header, (values,) = get(client, "frame", run="healthy", layer="lstm", kind="gates", epoch=3)
     assert header["names"] == ["input", "forget", "candidate", "output"]
+    assert header["ranges"] == [[0, 1], [0, 1], [-1, 1], [0, 1]]  # not recorded, and those of Keras
     assert values.shape == (4, 4, 8)
 
 
@@ -284,7 +286,7 @@ def test_a_damaged_frame_is_told(client, epoch):
 
 def test_saturation(client):
     gates = get(client, "saturation", run="healthy", layer="lstm")["gates"]
-    assert set(gates) == {"input", "forget", "candidate", "output"}
+    assert list(gates) == ["input", "forget", "candidate", "output"]
     assert [epoch for epoch, _ in gates["forget"]] == list(range(6))
     assert [share for _, share in gates["forget"]] == pytest.approx([(1 + epoch) / 20 for epoch in range(6)])
     assert get(client, "saturation", run="健康 run's <i>", layer="gru")["gates"] == {}
@@ -408,6 +410,8 @@ def test_what_version_1_recorded(tmp_path, load_fast, read_values, our_event_fil
             header, (values,) = get(client, "frame", kind=kind, epoch=3, **query)
             assert values.shape == (len(header["names"]), layer["units"], 10)
             assert header["masked"] == [7, 8, 9]
+            ranges = [[-1, 1] if name == "candidate" else [0, 1] for name in header["names"]]
+            assert header["ranges"] == (ranges if kind == "gates" else [None] * len(header["names"]))
         gates = get(client, "saturation", **query)["gates"]
         beginning = f"saturation/{layer['name']}/"
         shares = {tag: points for tag, points in written["scalars"].items() if tag.startswith(beginning)}
@@ -578,6 +582,61 @@ def test_layers_of_a_real_model_in_its_order(tmp_path, load_fast):
     wait_for(lambda: len(layers_of(client, "run")) == len(expected))
     assert list(layers_of(client, "run")) == expected
     close_board(client)
+
+
+def test_a_cell_that_declares_itself(tmp_path, load_fast, monkeypatch):
+    """Its own names for its gates, and what they run between."""
+    import keras
+    from test_cells import MGUCell, mgu_gates
+
+    from rnn_tutorial import callbacks, inspection
+    from rnn_tutorial.inspection.recurrent import cells
+
+    def gates(cell, x, states):
+        found = mgu_gates(cell, x, states)
+        return {"write": found["candidate"], "erase": found["forget"], "add": found["forget"]}
+
+    monkeypatch.setattr(cells, "_declared", cells.declarations())
+    inspection.register_cell(
+        MGUCell,
+        gates=["write", "erase", "add"],
+        compute_gates=gates,
+        ranges=lambda cell: {"erase": (0, 1), "write": tuple(np.float32([-1, 1])), "hidden": (0, np.inf)},
+        name="mgu",
+    )
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.RNN(MGUCell(2))])
+    model.compile("sgd", "mse")
+    probe = np.ones((2, 3, 2), "float32"), np.ones((2, 2), "float32")
+    model.fit(*probe, epochs=2, verbose=0, callbacks=[callbacks.StateHeatmaps(tmp_path / "run", probe, pictures=False)])
+    client = open_board(tmp_path, load_fast)
+    query = {"run": "run", "layer": "rnn"}
+    wait_for(lambda: layers_of(client, "run").get("rnn", {}).get("last") == 1)
+    wait_for(lambda: len(get(client, "saturation", **query)["gates"]) == 3)
+    assert list(get(client, "saturation", **query)["gates"]) == ["hidden", "write", "erase"]
+    header, _ = get(client, "frame", kind="gates", epoch=1, **query)
+    assert (header["names"], header["ranges"]) == (["write", "erase", "add"], [[-1, 1], [0, 1], None])
+    header, _ = get(client, "frame", kind="states", epoch=1, **query)
+    assert (header["names"], header["ranges"]) == (["hidden"], [None])  # JSON has no infinity
+    close_board(client)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        (None, [[0, 1], None]),
+        ([[0, 1.5], [-2, 0]], [[0, 1.5], [-2, 0]]),
+        ([None, [0, 1]], [None, [0, 1]]),
+        ([[0, 1]], [None, None]),
+        ({"forget": [0, 1]}, [None, None]),
+        ([[0, np.inf], [np.nan, 1]], [None, None]),
+        ([[0, 10**400], [1, 0]], [None, None]),
+        ([["0", "1"], [False, True]], [None, None]),
+        (["01", [0, 1, 2]], [None, None]),
+    ],
+)
+def test_ranges_of_a_frame(recorded, expected):
+    header = {"names": ["forget", "another"], **({} if recorded is None else {"ranges": recorded})}
+    assert reading._ranges(header) == expected
 
 
 def test_runs_in_the_order_of_their_names(tmp_path, load_fast):

@@ -195,6 +195,8 @@ def test_states_and_gates(page):
     wait_for(lambda: page.text(".panel.frames .readout") == expected)
     page.one(".choice [data-value=gates]").click()
     wait_for(lambda: [name.text for name in page.all(".kind h3")] == ["input", "forget", "candidate", "output"])
+    colours = ["Colours of input, forget, output: from 0 to 1", "Colours of candidate: from -1 to 1"]
+    wait_for(lambda: [one.get_attribute("aria-label") for one in page.all(".legends canvas")] == colours)
     bars = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, .share")] for row in page.all(".bars tr")]
     assert bars == [["input", "20%"], ["forget", "25%"], ["candidate", "30%"], ["output", "35%"]]
 

@@ -412,13 +412,13 @@ def test_the_tab_reads_what_a_tag_is_about(observed, name):
         masked = ([[2, 5]] if kind in ("states", "gates") else [[5, 5]]) if name == "masked" else []
         place = list(run.case.cells).index(layer)
         expected = {"v": schema.VERSION, "kind": kind, "layer": layer, "cell": cell, "units": units}
-        assert about == {**expected, "place": place, "masked": masked}
+        assert about == {**expected, "family": cell.split("_")[0], "place": place, "masked": masked}
 
 
 def blobs_of(blobs):
     """The header of a frame, and its numbers."""
     header, content = json.loads(blobs[0]), blobs[1]
-    assert set(header) == {"shape", "dtype", "axes", "names", "stride"}
+    assert set(header) == {"shape", "dtype", "axes", "names", "stride", "ranges"}
     assert header["dtype"] == "float16"
     assert header["axes"] == ["kind", "unit", "time"]
     assert len(header["names"]) == header["shape"][0]
@@ -443,6 +443,9 @@ def test_states_and_gates_are_those_of_an_independent_look(observed, name):
             assert header["names"] == list(arrays)
             assert header["stride"] == [1, 1, 1]
             assert header["shape"] == [len(arrays), run.case.cells[layer][1], 6]
+            ends = {key: [0, 1] for key in arrays} | {"candidate": [-1, 1], "cell": None}
+            ends["hidden"] = [-1, 1] if run.case.cells[layer][0] == "simple_rnn_cell" else None
+            assert header["ranges"] == [ends[key] for key in arrays]
             if is_last:
                 np.testing.assert_allclose(values, np.stack(list(arrays.values())), atol=1e-3, rtol=1e-3)
         for gate, share in trace.saturation.items():
@@ -1387,13 +1390,15 @@ def test_no_more_frames_than_the_tab_takes(count):
 def test_large_states_are_strided():
     arrays = {"hidden": _RANDOM.normal(size=(600, 129)), "cell": _RANDOM.normal(size=(600, 129)) * 1e5}
     arrays["hidden"][0, 2] = np.nan
-    header, values = blobs_of(states._blobs(arrays))
+    header, values = blobs_of(states._blobs(arrays, {}))
     assert header["shape"] == [2, 200, 65]
     assert header["stride"] == [1, 3, 2]
     assert header["names"] == ["hidden", "cell"]
+    assert header["ranges"] == [None, None]
     np.testing.assert_allclose(values[0], arrays["hidden"][::3, ::2].astype("float16"))
     assert np.isnan(values[0, 0, 1])
     assert np.isinf(values[1]).any()  # what float16 cannot hold
     for shape, strided in (((256, 128), (256, 128)), ((257, 128), (129, 128)), ((1, 1000), (1, 125))):
-        header, values = blobs_of(states._blobs({"hidden": np.zeros(shape)}))
+        header, values = blobs_of(states._blobs({"hidden": np.zeros(shape)}, {"hidden": (0, 2)}))
+        assert header["ranges"] == [[0, 2]]
         assert values.shape == (1, *strided)

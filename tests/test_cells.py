@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from rnn_tutorial import drawing, inspection
-from rnn_tutorial.callbacks import WeightHeatmaps, observe
+from rnn_tutorial import diagnosis, drawing, inspection
+from rnn_tutorial.callbacks import GradientFlow, HealthCheck, StateHeatmaps, WeightHeatmaps, observe
 from rnn_tutorial.diagnosis.facts import cell as cell_in_files
 from rnn_tutorial.drawing import diagrams
 from rnn_tutorial.inspection import recurrent
@@ -393,7 +393,7 @@ def test_keras_cells_have_the_names_that_recorded_runs_tell():
         """A run as `diagnose` reads it."""
 
         def __init__(self, gates):
-            self.tensors, self.histograms, frame = {}, {}, ({"names": gates}, None)
+            self.tensors, self.histograms, self.metadata, frame = {}, {}, {}, ({"names": gates}, None)
             self.blobs = {"rnn/rnn/states": {}, **({"rnn/rnn/gates": {0: frame}} if gates else {})}
 
     for kind, name in ((layers.SimpleRNNCell, "simple"), (layers.LSTMCell, "lstm"), (layers.GRUCell, "gru")):
@@ -402,6 +402,61 @@ def test_keras_cells_have_the_names_that_recorded_runs_tell():
     assert cells.short_name(MGUCell(2)) == ""
     declare_mgu()
     assert cells.short_name(MGUCell(2)) == "mgu"
+
+
+@pytest.mark.parametrize(
+    ("make", "declared", "family", "advice"),
+    [
+        (lambda: layers.RNN(MGUCell(UNITS)), {}, "mgu", "which one is shut"),  # its gate "forget" makes it no LSTM
+        (lambda: layers.RNN(MGUCell(UNITS)), {"name": "lstm"}, "lstm", "unit_forget_bias"),
+        (lambda: layers.RNN(MGUCell(UNITS)), {"name": ""}, "", "which one is shut"),
+        (lambda: layers.RNN(MGUCell(UNITS)), None, "", "which one is shut"),  # nor is one without gates simple
+        (lambda: layers.SimpleRNN(UNITS), None, "simple", "tanh for relu"),
+        (lambda: layers.LSTM(UNITS), None, "lstm", "unit_forget_bias"),
+        (lambda: layers.GRU(UNITS), None, "gru", 'bias_initializer="zeros"'),
+    ],
+)
+def test_the_diagnosis_knows_what_a_cell_declares(make, declared, family, advice, tmp_path):
+    if declared is not None:
+        declare_mgu(**declared)
+    model = keras.Sequential([keras.Input((STEPS, FEATURES)), make()])
+    name = model.layers[0].name.rpartition("_")[0] if model.layers[0].name[-1].isdigit() else model.layers[0].name
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.set_weights([np.zeros(weight.shape) for weight in model.weights])  # whose states stay at zero
+    health = HealthCheck(tmp_path / "run")
+    watching = [*observe(tmp_path / "run", probe=(X, Y), pictures=False), health]
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=watching)
+    run = diagnosis.read(tmp_path / "run")
+    assert {one["family"] for one in run.metadata.values()} == {family}
+    assert len(run.metadata) == len(run.tensors) + len(run.blobs)
+    for found in (health.findings, diagnosis.diagnose(run)):
+        (dead,) = [one for one in found if one.rule == "dead_units"]
+        assert dead.layer == name
+        assert advice in dead.advice
+
+
+@pytest.mark.parametrize("callback", [StateHeatmaps, GradientFlow])
+def test_each_cell_of_a_run_says_what_it_is(callback, tmp_path):
+    """Of stacks, of both directions, of a layer that reads twice, and inside of a model with an odd name."""
+    declare_mgu()
+    inner = keras.Sequential([keras.Input((None, 2)), layers.LSTM(2, return_sequences=True, name="b")], name="use_a")
+    shared = layers.RNN(MGUCell(2), return_sequences=True, name="shared")
+    x = keras.Input((STEPS, FEATURES))
+    y = layers.Bidirectional(layers.RNN(MGUCell(1), return_sequences=True), name="both")(x)
+    y = keras.Sequential([keras.Input((None, 2)), inner], name="outer")(shared(y) + shared(y[:, ::-1]))
+    model = keras.Model(x, layers.RNN([layers.GRUCell(2), MGUCell(UNITS)], name="stack")(y))
+    model.compile("sgd", "mse")
+    model.fit(X, Y, epochs=1, verbose=0, callbacks=[callback(tmp_path / "run", (X, Y), pictures=False)])
+    run = diagnosis.read(tmp_path / "run")
+    assert {one["layer"]: cell_in_files(run, one["layer"]) for one in run.metadata.values()} == {
+        "both/forward": "mgu",
+        "both/backward": "mgu",
+        "shared": "mgu",
+        "shared/use_2": "mgu",
+        "outer/use_a/b": "lstm",
+        "stack/gru_cell": "gru",
+        "stack/mgu_cell": "mgu",
+    }
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,35 @@ def test_the_advice_fits_the_cell(cell, gates, named):
     assert facts.cell(run, "layer") == cell
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"), [("mgu", "mgu"), ("", ""), (None, "lstm"), (3, "lstm"), (["gru"], "lstm")]
+)
+def test_what_the_metadata_say_of_a_cell_counts_before_its_gates(said, expected):
+    run = sick_run()
+    about = {"v": 2} if said is None else {"v": 2, "family": said}
+    run.add("metadata", "rnn/other/states", 0, b'{"v": 2, "family": "gru"}')
+    run.add("metadata", "rnn/layer/grad_flow_above", 0, json.dumps(about).encode())
+    assert facts.cell(run, "layer") == expected
+    assert {one.rule for one in diagnosis.diagnose(run)} == {one.rule for one in diagnosis.diagnose(sick_run())}
+
+
+def test_a_run_that_goes_on_says_its_metadata_to_whoever_listens_then(tmp_path):
+    """The file has them once, and another process may have written that."""
+    about = b'{"v": 2, "family": "mgu"}'
+    with recording.Run(tmp_path / "run") as run:
+        run.tensor("rnn/rnn/grad_flow", np.ones(2, "float32"), 0, schema.PLUGIN, about)
+        run.tensor("other", np.ones(2, "float32"), 0, "somebody's", b"not JSON")
+    run = recording.Run.closed(tmp_path / "run")
+    assert run.go_on()
+    heard = diagnosis.RunData("heard")
+    run.listeners.append(heard.add)
+    run.tensor("rnn/rnn/grad_flow", np.ones(2, "float32"), 1, schema.PLUGIN, about)
+    run.tensor("other", np.ones(2, "float32"), 1, "somebody's", b"not JSON")
+    run.close()
+    assert heard.metadata == diagnosis.read(tmp_path / "run").metadata
+    assert facts.cell(heard, "rnn") == "mgu"
+
+
 def every_finding():
     """What each rule says of each case."""
     for rule, sick, *_ in CASES.values():

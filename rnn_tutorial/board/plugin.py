@@ -113,14 +113,17 @@ class Plugin(base_plugin.TBPlugin):
         return in_json({"epochs": self._reader.frame_epochs(question)})
 
     def _answer_frame(self, question):
-        """States or gates of one epoch: float16 (kind, unit, time)."""
+        """States or gates of one epoch: float16 (kind, unit, time), and what each kind runs between, or null."""
         epoch = question.number("epoch", at_least=0)
         header, values, masked = self._reader.frame(question, epoch)
-        content = {"epoch": epoch, "names": header["names"], "stride": header["stride"]}
-        return in_bytes({**content, "masked": np.flatnonzero(masked).tolist()}, values)
+        content = {key: header[key] for key in ("names", "stride", "ranges")}
+        return in_bytes({"epoch": epoch, **content, "masked": np.flatnonzero(masked).tolist()}, values)
 
     def _answer_saturation(self, question):
-        """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}."""
+        """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}.
+
+        The gates are in the order of the frames.
+        """
         return in_json({"gates": self._reader.saturation(question)})
 
     def _answer_findings(self, question):

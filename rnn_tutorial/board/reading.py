@@ -1,8 +1,10 @@
 """Reading what is recorded by way of TensorBoard's data provider."""
 
 import collections
+import contextlib
 import dataclasses
 import math
+import sys
 import threading
 
 import numpy as np
@@ -93,17 +95,16 @@ class Reader:
 
     def frame_epochs(self, question) -> list[int]:
         """The epochs of which there are frames of the run, layer and kind that are asked for."""
-        return [datum.step for datum in self._frames(question)[1]]
+        return [datum.step for datum in self._frames(question, question.one_of("kind", schema.FRAMES))[1]]
 
     def frame(self, question, epoch: int):
         """The frame of an epoch: its header, float16 (kind, unit, time), and which time steps are masked."""
-        series, frames = self._frames(question)
+        series, frames = self._frames(question, question.one_of("kind", schema.FRAMES))
         datum = next((datum for datum in frames if datum.step == epoch), None)
         if datum is None:
             raise errors.NotFoundError(f"there is no frame of epoch {epoch}")
-        blobs = [self._data.read_blob(question.context, blob_key=blob.blob_key) for blob in datum.values]
         try:
-            header, values = records.frame(blobs)
+            header, values = self._read_frame(question, datum)
             stride = [records.whole(number) for number in header["stride"]]
             if len(stride) != values.ndim or not all(stride):
                 raise ValueError(stride)
@@ -111,10 +112,13 @@ class Reader:
             raise errors.InvalidArgumentError(f"the frame of epoch {epoch} is damaged") from None
         times = np.arange(values.shape[2]) * stride[2]
         masked = _masked(layers.about(series).get("masked"), times, values.reshape(-1, len(times)))
-        return {**header, "stride": stride}, values, masked
+        return {**header, "stride": stride, "ranges": _ranges(header)}, values, masked
 
     def saturation(self, question) -> dict[str, list]:
-        """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}."""
+        """The share of each gate's values that are saturated, over the whole probe: {gate: [[epoch, share], ...]}.
+
+        The gates are in the order of the frames.
+        """
         run, layer = question.text("run"), question.text("layer")
         chosen = self._chosen(question, run, None, "scalars")
         known = self._data.list_scalars(question.context, **chosen).get(run, {})
@@ -124,14 +128,28 @@ class Reader:
             return {}
         chosen = self._chosen(question, run, list(gates), "scalars")
         read = self._data.read_scalars(question.context, downsample=_ALL, **chosen).get(run, {})
-        return {
+        shares = {
             gates[tag]: [[datum.step, datum.value] for datum in data if _is_finite(datum.value)]
             for tag, data in read.items()
         }
+        names = [name for kind in schema.FRAMES for name in self._names(question, kind)]
+        ordered = sorted(shares, key=lambda gate: names.index(gate) if gate in names else len(names))
+        return {gate: shares[gate] for gate in ordered}
 
-    def _frames(self, question):
+    def _names(self, question, kind):
+        """The states or gates of a layer as its last frame lists them; [] where there is none, or it is damaged."""
+        with contextlib.suppress(errors.PublicError, ValueError, TypeError):
+            frames = self._frames(question, kind)[1]
+            return self._read_frame(question, frames[-1])[0]["names"] if frames else []
+        return []
+
+    def _read_frame(self, question, datum):
+        """Header and numbers of a frame; ValueError where it is damaged."""
+        return records.frame([self._data.read_blob(question.context, blob_key=blob.blob_key) for blob in datum.values])
+
+    def _frames(self, question, kind):
         """A series of frames, and all of them."""
-        run, layer, kind = question.text("run"), question.text("layer"), question.one_of("kind", schema.FRAMES)
+        run, layer = question.text("run"), question.text("layer")
         tag = schema.tag(layer, kind)
         chosen = self._chosen(question, run, [tag])
         series = self._data.list_blob_sequences(question.context, **chosen).get(run, {}).get(tag)
@@ -186,6 +204,22 @@ def _masked(recorded, times, table):
     """Which time steps are masked: as it is recorded, else as it can be seen."""
     masked = records.marked(recorded, times)
     return arrays.masked_steps(table) if masked is None else masked
+
+
+def _ranges(header):
+    """What each of a frame's names runs between: as it is recorded, in an earlier run as the name tells, or None."""
+    names, recorded = header["names"], header.get("ranges")
+    if recorded is None:
+        recorded = [schema.RANGES.get(name) for name in names]
+    is_list = isinstance(recorded, list) and len(recorded) == len(names)
+    return [list(limits) if _is_range(limits) else None for limits in recorded] if is_list else [None] * len(names)
+
+
+def _is_range(limits):
+    if not isinstance(limits, (list, tuple)) or len(limits) != 2:
+        return False
+    are_numbers = all(type(end) in (int, float) and abs(end) <= sys.float_info.max for end in limits)
+    return are_numbers and limits[0] < limits[1]
 
 
 def _is_finite(value):

@@ -109,21 +109,26 @@ class ProbeObserver(Observer):
             masked: Bool (time,), True where a step is masked; None leaves it to the tab to guess.
         """
         if (kind, name) not in self._contents:
-            layers = recurrent.layers(self.model)
-            base = name.partition("/use_")[0]
-            cell = recurrent.cell_of(layers.get(base))
+            names, cell = list(recurrent.layers(self.model)), self._cell(name)
+            base = _base(name, names)
             about: schema.Metadata = {
                 "v": schema.VERSION,
                 "kind": kind,
                 "layer": name,
                 "cell": naming.class_name(cell),
+                "family": recurrent.short_name(cell),
                 "units": getattr(cell, "units", None),
-                "place": list(layers).index(base) if base in layers else len(layers),  # in the order of the model
+                "place": names.index(base) if base in names else len(names),  # in the order of the model
             }
             if masked is not None:
                 about["masked"] = records.spans(masked)
             self._contents[kind, name] = json.dumps(about).encode()
         return self._contents[kind, name]
+
+    def _cell(self, name):
+        """The cell of a layer."""
+        layers = recurrent.layers(self.model)
+        return recurrent.cell_of(layers.get(_base(name, layers)))
 
     def _look(self, epoch):
         """The look of this epoch, made by the first who asks for it; None for the others where that one failed."""
@@ -175,6 +180,11 @@ class ProbeObserver(Observer):
             for name, look in self._looks.items():
                 with self.guard("pictures"):
                     self.images(self.draw(name, look), self._epoch)
+
+
+def _base(name, layers):
+    """The name of the layer of which a name says the first use, or another one: `<layer>/use_2`."""
+    return name if name in layers else name.rpartition("/use_")[0]
 
 
 def _describe(probe):

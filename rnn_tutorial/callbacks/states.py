@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_tutorial import drawing
 from rnn_tutorial.callbacks.probe_observer import ProbeObserver
+from rnn_tutorial.inspection import recurrent
 from rnn_tutorial.recording import schema
 
 # What the tab RNN gets: so many frames a layer, of so many cells a kind.
@@ -79,7 +80,8 @@ class StateHeatmaps(ProbeObserver):
             for kind, arrays in (("states", look.states), ("gates", look.gates)):
                 if arrays:
                     content = self.content(kind, name, _masked(look))
-                    self.run.blobs(schema.tag(name, kind), _blobs(arrays), self._epoch, schema.PLUGIN, content)
+                    blobs = _blobs(arrays, recurrent.ranges(self._cell(name)))
+                    self.run.blobs(schema.tag(name, kind), blobs, self._epoch, schema.PLUGIN, content)
 
 
 def _masked(look):
@@ -99,8 +101,8 @@ def _log_spaced(count):
     return spaced(bisect.bisect_right(range(20 * FRAMES), FRAMES - 1, key=lambda number: len(spaced(number))) - 1)
 
 
-def _blobs(arrays):
-    """{name: (units, time)} -> a header in JSON and the numbers as float16, [kind, unit, time]."""
+def _blobs(arrays, ranges):
+    """{name: (units, time)}, {name: (low, high)} -> a header in JSON and the numbers as float16, [kind, unit, time]."""
     size = next(iter(arrays.values())).shape
     arrays = {name: array for name, array in arrays.items() if array.shape == size}  # A cell state may have another.
     values = np.stack(list(arrays.values()))
@@ -114,5 +116,11 @@ def _blobs(arrays):
         "axes": ["kind", "unit", "time"],
         "names": list(arrays),
         "stride": stride,
+        "ranges": [_ends(ranges.get(name)) for name in arrays],
     }
     return [json.dumps(header).encode(), values.tobytes()]
+
+
+def _ends(limits):
+    """A range as JSON has it, which knows no infinity; None where there is none."""
+    return None if limits is None or not all(map(math.isfinite, limits)) else [float(end) for end in limits]

@@ -7,6 +7,7 @@ from rnn_tutorial.recording import RunData, schema
 
 _FLOW = schema.tag("{layer}", schema.FLOWS["total"])
 _STATES, _GATES = (schema.tag("{layer}", kind) for kind in schema.FRAMES)
+_KINDS = (*schema.FLOWS.values(), *schema.FRAMES)
 
 
 def ends_in_nan(run: RunData) -> bool:
@@ -34,7 +35,14 @@ def steps(run: RunData, weight: str) -> float:
 
 
 def cell(run: RunData, layer: str) -> str:
-    """What a layer steps: "simple", "lstm" or "gru"; "" for any other. A probe has seen it, or its weights tell."""
+    """What a layer steps: "simple", "lstm", "gru", or another name that its cell declares; "" where none is known."""
+    said = (run.metadata.get(schema.tag(layer, kind), {}).get("family") for kind in _KINDS)
+    family = next((name for name in said if isinstance(name, str)), None)
+    return _guessed(run, layer) if family is None else family
+
+
+def _guessed(run, layer):
+    """The cell of a layer of which no metadata say it: one of Keras', by its gates, or without a probe its weights."""
     if _STATES.format(layer=layer) in run.blobs:
         gates = run.blobs.get(_GATES.format(layer=layer))
         if gates is None:

@@ -26,6 +26,7 @@ class RunData:
         histograms: {tag: {epoch: buckets}}, float64 (buckets, 3) with rows left edge, right edge, count.
         tensors: {tag: {epoch: array}}, such as the norms `rnn/<layer>/grad_flow` (time,).
         blobs: {tag: {epoch: (header, array)}}, such as `rnn/<layer>/states` [kind, unit, time] with the header's names.
+        metadata: {tag: what a tag of this package's plugin says of itself}, see `schema.Metadata`.
         problems: What could not be read, a sentence each.
         keeps_all: False keeps only the first and the last array of a tag, so that a long training does not fill the
             memory.
@@ -36,11 +37,15 @@ class RunData:
     histograms: dict[str, dict[int, np.ndarray]] = dataclasses.field(default_factory=dict)
     tensors: dict[str, dict[int, np.ndarray]] = dataclasses.field(default_factory=dict)
     blobs: dict[str, dict[int, Any]] = dataclasses.field(default_factory=dict)
+    metadata: dict[str, schema.Metadata] = dataclasses.field(default_factory=dict)
     problems: list[str] = dataclasses.field(default_factory=list)
     keeps_all: bool = True
 
     def add(self, kind: str, tag: str, step: int, value: Any) -> None:
         """Take what was recorded, as `recording.Run` tells its listeners: kind is the name of one of the attributes."""
+        if kind == "metadata":
+            self.metadata.setdefault(schema.current(tag), records.metadata(value))
+            return
         if kind == "blobs":
             value = records.frame(value)
         series = getattr(self, kind).setdefault(tag, {})
@@ -120,9 +125,13 @@ def _read_file(path, part, run_data):
                 if value.tag not in plugins:  # A tag's first value says which plugin reads it.
                     about = value.metadata.plugin_data
                     plugins[value.tag] = about.plugin_name or _usual_plugin(value)
-                    if about.plugin_name == schema.PLUGIN and (what := _problem(about.content)):
-                        unknown.add(value.tag)
-                        left_out[value.tag] = what
+                    if about.plugin_name == schema.PLUGIN:
+                        what = _problem(about.content)
+                        if what:
+                            unknown.add(value.tag)
+                            left_out[value.tag] = what
+                        else:
+                            run_data.add("metadata", value.tag, event.step, about.content)
                 if value.tag in unknown:
                     continue
                 try:

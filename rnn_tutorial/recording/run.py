@@ -62,7 +62,8 @@ class Run:
         goes_on: True where the run was closed and is open again, so that it may hold something of every tag.
         has_graph: True where it holds a graph.
         listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
-            blob sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs".
+            blob sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs". Before an array or
+            blob sequence of this package's plugin: "metadata", with the bytes that come with it.
     """
 
     def __init__(self, log_dir: str | os.PathLike, obstacle: Callable[[pathlib.Path], str] | None = None):
@@ -279,12 +280,12 @@ class Run:
             content: Bytes for the plugin, constant for the tag: only those of its first event count.
         """
         self._value(tag, step, messages.tensor(array), plugin, summary_pb2.DATA_CLASS_TENSOR, content)
-        self._tell("tensors", tag, step, array)
+        self._tell("tensors", tag, step, array, plugin, content)
 
     def blobs(self, tag: str, blobs: list[bytes], step: int, plugin: str, content: bytes = b"") -> None:
         """Write a sequence of byte strings for a plugin of TensorBoard; arguments as `tensor`."""
         self._value(tag, step, messages.strings(blobs), plugin, summary_pb2.DATA_CLASS_BLOB_SEQUENCE, content)
-        self._tell("blobs", tag, step, blobs)
+        self._tell("blobs", tag, step, blobs, plugin, content)
 
     def save(self, name: str, content: bytes) -> pathlib.Path | None:
         """Write bytes to a file beside the event file, all of it or nothing.
@@ -349,8 +350,10 @@ class Run:
         reason = getattr(error, "strerror", None) or error
         _console.warn(f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.", stacklevel=4)
 
-    def _tell(self, kind, tag, step, value):
+    def _tell(self, kind, tag, step, value, plugin="", content=b""):
         for listener in self.listeners:
+            if plugin == schema.PLUGIN and content:
+                listener("metadata", tag, step, content)
             listener(kind, tag, step, value)
 
     def _value(self, tag, step, tensor, plugin, data_class, content=b""):

@@ -24,6 +24,9 @@ RENAMED = {"grad_flow_above": "grad_flow_immediate"}
 
 _OF_LAYER = "rnn/{layer}/{kind}"
 
+# What the gates of Keras' cells run between, for frames of before, whose headers do not say it.
+RANGES = {**dict.fromkeys(("input", "forget", "output", "update", "reset"), (0, 1)), "candidate": (-1, 1)}
+
 # What stands for all weights together where another tag names one weight.
 GLOBAL = "global"
 
@@ -76,6 +79,8 @@ class Metadata(TypedDict, total=False):
         kind: The last part of the tag.
         layer: Name of the layer.
         cell: Class of its cell.
+        family: Short name of the kind of cell, as `register_cell` was told it: "simple", "lstm", "gru", or another; ""
+            where none is known. Absent in earlier runs.
         units: Size of its state.
         place: Its place among the recurrent layers of the model.
         masked: The steps that are masked, as [[first, last], ...]; absent where it is not known.
@@ -85,6 +90,7 @@ class Metadata(TypedDict, total=False):
     kind: str
     layer: str
     cell: str | None
+    family: str
     units: int | None
     place: int
     masked: list[list[int]]
@@ -99,6 +105,8 @@ class FrameHeader(TypedDict):
         axes: What each axis is.
         names: The state, or the gate, at each place of the first axis.
         stride: So many places of each axis stand for one that is recorded.
+        ranges: For each of the names [low, high], the limits that it runs between, or None where it has none. Absent
+            in earlier runs.
     """
 
     shape: list[int]
@@ -106,6 +114,7 @@ class FrameHeader(TypedDict):
     axes: list[str]
     names: list[str]
     stride: list[int]
+    ranges: list[list[float] | None]
 
 
 def tag(layer: str, kind: str) -> str:

@@ -40,18 +40,18 @@ test("a cell knows its epochs, time steps and numbers", () => {
     assert.equal(drawn(thinned, name).values[3], value);
 });
 
-test("saturation at an epoch is the last one up to it, gates in their order", () => {
+test("saturation at an epoch is the last one up to it, gates in the order of the server", () => {
   const gates = {
-    output: [[0, 0.1]],
-    forget: [
+    write: [[0, 0.1]],
+    erase: [
       [0, 0.2],
       [4, 0.4],
     ],
     input: [],
   };
   assert.deepEqual(sharesAt(gates, 3), [
-    ["forget", 0, 0.2],
-    ["output", 0, 0.1],
+    ["write", 0, 0.1],
+    ["erase", 0, 0.2],
   ]);
-  assert.deepEqual(sharesAt(gates, 9)[0], ["forget", 4, 0.4]);
+  assert.deepEqual(sharesAt(gates, 9)[1], ["erase", 4, 0.4]);
 });

@@ -122,9 +122,33 @@ test("what is beyond a scale is known", () => {
 });
 
 test("scales of states and gates", () => {
-  assert.deepEqual([colors.frameScale("forget", 1).low, colors.frameScale("forget", 1).high], [0, 1]);
-  assert.deepEqual([colors.frameScale("hidden", 0.4).low, colors.frameScale("hidden", 0.4).high], [-1, 1]);
-  assert.deepEqual([colors.frameScale("cell", 3.4).low, colors.frameScale("cell", 3.4).high], [-5, 5]);
+  const scaleOf = (range, largest) => {
+    const { low, high, table } = colors.frameScale({ range, largest });
+    return [low, high, table === colors.sequential];
+  };
+  assert.deepEqual(scaleOf([0, 1], 1), [0, 1, true]);
+  assert.deepEqual(scaleOf([-1, 1], 0.4), [-1, 1, false]);
+  assert.deepEqual(scaleOf([0, 2], 1.5), [-2, 2, false]);
+  assert.deepEqual(scaleOf(null, 0.4), [-1, 1, false]);
+  assert.deepEqual(scaleOf(null, 3.4), [-5, 5, false]);
   assert.deepEqual([1, 1.5, 2, 20, 21, 1000].map(colors.niceAbove), [1, 2, 2, 20, 50, 1000]);
   assert.equal(colors.largestSize(Float32Array.of(NaN, -3, 2, Infinity)), 3);
+});
+
+test("a scale of several frames, whose ranges have to agree", () => {
+  const frames = [
+    [[0, 1], Float32Array.of(0.5, NaN)],
+    [[0, 1], Float32Array.of(0.2)],
+    [null, Float32Array.of(-3)],
+    [[0, 1], Float32Array.of(1)],
+  ];
+  const seen = frames.map((_, last) =>
+    frames.slice(0, last + 1).reduce((before, [range, values]) => colors.seenOf(before, range, values), undefined),
+  );
+  assert.deepEqual(seen, [
+    { range: [0, 1], largest: 0.5 },
+    { range: [0, 1], largest: 0.5 },
+    { range: null, largest: 3 },
+    { range: null, largest: 3 },
+  ]);
 });

@@ -43,12 +43,9 @@ export function cell(flow, row, column) {
   };
 }
 
-const GATES = ["hidden", "input", "forget", "update", "reset", "candidate", "output"];
-
-/** {gate: [[epoch, share], ...]} -> [[gate, epoch, share], ...]: of each the last share up to an epoch, in the order of use. */
+/** {gate: [[epoch, share], ...]} -> [[gate, epoch, share], ...]: of each the last share up to an epoch, in the same order. */
 export function sharesAt(gates, epoch) {
   return Object.entries(gates)
-    .sort(([a], [b]) => GATES.indexOf(a) - GATES.indexOf(b))
     .filter(([, points]) => points.length > 0)
     .map(([gate, points]) => [
       gate,

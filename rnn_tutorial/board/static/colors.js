@@ -161,10 +161,12 @@ export function paint(values, scale) {
   return new Uint8ClampedArray(pixels.buffer);
 }
 
-/** The scale of a kind of state or gate: what is between 0 and 1 runs from dark to bright, what has a sign has two colours. */
-export function frameScale(name, largest) {
-  if (["input", "forget", "output", "update", "reset"].includes(name)) return linearScale(0, 1, sequential);
-  if (name !== "cell" && largest <= 1) return linearScale(-1, 1, diverging);
+/**
+ * The scale of a kind of state or gate, given what it runs between, [low, high] or null, and its largest size: what is
+ * between 0 and 1 runs from dark to bright, all else has two colours.
+ */
+export function frameScale({ range, largest }) {
+  if (range?.[0] === 0 && range[1] === 1) return linearScale(0, 1, sequential);
   const limit = niceAbove(largest);
   return linearScale(-limit, limit, diverging);
 }
@@ -174,6 +176,12 @@ export function niceAbove(number) {
   if (!(number > 1)) return 1;
   const decade = 10 ** Math.floor(Math.log10(number));
   return [1, 2, 5, 10].map((part) => part * decade).find((nice) => nice >= number * (1 - 1e-9));
+}
+
+/** What is known of a kind of state or gate, {range, largest}, with one more frame; null is nothing. */
+export function seenOf(before, range, values) {
+  const isSame = !before || String(before.range) === String(range);
+  return { range: isSame ? range : null, largest: Math.max(before?.largest ?? 0, largestSize(values)) };
 }
 
 /** The largest finite size among numbers. */

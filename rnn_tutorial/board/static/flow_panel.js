@@ -86,7 +86,9 @@ export class FlowPanel extends Panel {
     if (!about) return `This run has no layer ${selection.layer}.`;
     if (about.problem) return about.problem;
     const { label } = schema.flows[selection.part];
-    const why = "only an LSTM has a cell state, and a gradient needs the callback GradientFlow";
+    const why =
+      "only a cell with a cell state, such as an LSTM, has a gradient of that state, and any gradient needs the " +
+      "callback GradientFlow";
     return `There is no gradient (${label}) of this layer: ${why}.`;
   }
 

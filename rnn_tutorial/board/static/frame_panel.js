@@ -1,6 +1,6 @@
 // States and gates: a frame of the chosen epoch for each run, a heatmap of units and time steps for each kind.
 
-import { beyond, frameScale, largestSize } from "./colors.js";
+import { beyond, frameScale, seenOf } from "./colors.js";
 import { choice, labels, make } from "./dom.js";
 import { caption, figure, missing } from "./figure.js";
 import { Heatmap } from "./heatmap.js";
@@ -82,13 +82,12 @@ export class FramePanel extends Panel {
 
   /** A scale grows with what has been seen, so that it stands still while frames are played. */
   rescale(frames) {
-    const { largest } = this.state.loaded;
+    const { seen } = this.state.loaded;
     for (const frame of frames) {
-      frame.header.names.forEach((name, number) =>
-        largest.set(name, Math.max(largest.get(name) ?? 0, largestSize(valuesOf(frame, number)))),
-      );
+      const { names, ranges } = frame.header;
+      names.forEach((name, number) => seen.set(name, seenOf(seen.get(name), ranges[number], valuesOf(frame, number))));
     }
-    this.scales = new Map([...largest].map(([name, size]) => [name, frameScale(name, size)]));
+    this.scales = new Map([...seen].map(([name, what]) => [name, frameScale(what)]));
   }
 
   drawFrame(run, grid, frame) {

@@ -34,8 +34,8 @@ export class Loading {
    * Ask for what the pictures of the selection need, flows with at most so many rows and columns.
    *
    * Returns what failed, [text, ...], and {flows, frameEpochs, saturations: by run, in the order of the runs; allFrames:
-   * the epochs of all frames; missing: why a run's flow has no number, scale: of all flows; largest: what has been seen
-   * of each state and gate}.
+   * the epochs of all frames; missing: why a run's flow has no number, scale: of all flows; seen: what has been seen of
+   * each state and gate}.
    */
   async load(rows, columns) {
     const { runs, part, kind: wanted } = this.state.selection;
@@ -76,7 +76,7 @@ export class Loading {
           arrays: arrays.map(({ values }) => values),
         })),
       ),
-      largest: new Map(),
+      seen: new Map(),
     };
     return { failed, loaded };
   }

@@ -1,6 +1,14 @@
 """What a recurrent layer did with a batch: states, gates, and the gradient through time."""
 
-from rnn_tutorial.inspection.recurrent.cells import gate_names, has_cell_state, hidden_size, register_cell, split_gates
+from rnn_tutorial.inspection.recurrent.cells import (
+    gate_names,
+    has_cell_state,
+    hidden_size,
+    ranges,
+    register_cell,
+    short_name,
+    split_gates,
+)
 from rnn_tutorial.inspection.recurrent.checking import check_batch, check_probe
 from rnn_tutorial.inspection.recurrent.finding import cell_of, layers
 from rnn_tutorial.inspection.recurrent.results import Flow, Look, Trace
@@ -22,7 +30,9 @@ __all__ = [
     "hidden_size",
     "layers",
     "look",
+    "ranges",
     "register_cell",
+    "short_name",
     "spectral_radius",
     "split_gates",
     "trace",

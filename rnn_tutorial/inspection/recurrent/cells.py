@@ -83,14 +83,15 @@ def register_cell(
             itself, the gradient through time is not known.
         hidden_from_cell: (cell, x, states, c) -> h_t, made of the cell state c_t of the same step. Needed for the
             gradient with respect to the cell state, `Flow.cell`.
-        ranges: (cell) -> {gate, "hidden" or "cell": (low, high)}: the limits that count in `Trace.saturation`. None is
-            (-1, 1) for "candidate" and (0, 1) for the other gates.
+        ranges: (cell) -> {gate, "hidden" or "cell": (low, high)}: the limits that count in `Trace.saturation`, and for
+            the colours of the RNN tab. None is (-1, 1) for "candidate" and (0, 1) for the other gates.
         transition: (cell) -> the matrix (units, units) that takes the hidden state to the candidate, for
             `spectral_radius`. None is the candidate's part of `recurrent_kernel`, or all of it without gates.
         split: Names of the weights that hold the gates side by side along their last axis, for heatmaps by gate.
         layer: A class of recurrent layers with an `inner_loop` of its own that computes nothing but what stepping the
             cell does, as a fused one. It is stepped instead of run, where it is looked into.
-        name: A short name of the kind of cell, as "lstm".
+        name: A short name of the kind of cell, as "lstm". It is recorded with a run, and chooses the advice of
+            `diagnosis`; one that `diagnosis` does not know, and "", get the general one.
 
     Raises:
         ValueError: An argument is not allowed; the message names it. Where the functions do not fit the cell, that is
