@@ -3,7 +3,7 @@
 import { sharesAt } from "./binning.js";
 import { make } from "./dom.js";
 
-const TITLE = "Saturated: nearer than 0.05 to an end of what it runs between, over the whole probe";
+const TITLE = "Saturated: within 0.05 of an end of its range, over the whole probe";
 
 /** A table with a bar for each run and gate at the chosen epoch: [element], or [] where nothing is recorded. */
 export function saturationBars(state) {
