@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from rnn_tutorial import callbacks, diagnosis
+from rnn_tutorial import callbacks, diagnosis, recording
 from rnn_tutorial.callbacks import HealthCheck, health
 from rnn_tutorial.diagnosis import curves, registry, rules
 from rnn_tutorial.diagnosis.findings import Finding
@@ -303,6 +303,16 @@ def test_a_rule_that_fails_costs_itself(wrong, message, told_instead):
         findings = diagnosis.diagnose(run)
     assert [finding.rule for finding in findings] == ["nan"]
     assert [str(warning.message)[: len(message)] for warning in caught] == [message]
+
+
+def test_what_other_plugins_write_is_no_frame(tmp_path):
+    """A program may write its own to the run that a callback listens to."""
+    run = diagnosis.RunData("by hand")
+    with recording.Run(tmp_path / "run") as written:
+        written.listeners.append(run.add)
+        written.blobs("mine/pictures", [b"anything"], 0, "somebody")
+        written.tensor("mine/numbers", np.ones(3), 0, "somebody")
+    assert (run.blobs, list(run.tensors)) == ({}, ["mine/numbers"])
 
 
 # Wrong declarations
