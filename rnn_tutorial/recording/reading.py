@@ -47,8 +47,6 @@ class RunData:
             self.metadata.setdefault(schema.current(tag), records.metadata(value))
             return
         if kind == "blobs":
-            if schema.split_tag(tag) is None:
-                return  # Somebody else's, and no frame.
             value = records.frame(value)
         series = getattr(self, kind).setdefault(tag, {})
         if not self.keeps_all and kind != "scalars" and len(series) > 1:

@@ -61,9 +61,10 @@ class Run:
         parts: {name: `Run` in the subfolder of that name}, see `part`.
         goes_on: True where the run was closed and is open again, so that it may hold something of every tag.
         has_graph: True where it holds a graph.
-        listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram, array and
-            blob sequence that is written; kind is "scalars", "histograms", "tensors" or "blobs". Before an array or
-            blob sequence of this package's plugin: "metadata", with the bytes that come with it.
+        listeners: Functions (kind, tag, step, value) that are told of every number, table of a histogram and array that
+            is written, and of every blob sequence of this package's plugin; kind is "scalars", "histograms", "tensors"
+            or "blobs". Before an array or blob sequence of this package's plugin: "metadata", with the bytes that come
+            with it.
     """
 
     def __init__(self, log_dir: str | os.PathLike, obstacle: Callable[[pathlib.Path], str] | None = None):
@@ -351,8 +352,11 @@ class Run:
         _console.warn(f"nothing more is logged to {self.log_dir}: {reason}. What is running goes on.", stacklevel=4)
 
     def _tell(self, kind, tag, step, value, plugin="", content=b""):
+        is_ours = plugin == schema.PLUGIN
+        if kind == "blobs" and not is_ours:
+            return  # What is in them only those know who write them.
         for listener in self.listeners:
-            if plugin == schema.PLUGIN and content:
+            if is_ours and content:
                 listener("metadata", tag, step, content)
             listener(kind, tag, step, value)
 
