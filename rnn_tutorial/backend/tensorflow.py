@@ -11,7 +11,7 @@ from rnn_tutorial.backend import common
 
 # Operations whose trees the optimizer of a graph rearranges.
 _REARRANGED = {"Mul", "Add", "AddV2"}
-# Up to so many steps TensorFlow runs a loop written out faster than a loop in its graph, and traces it no slower.
+# Loops of up to this many steps run faster unrolled than as a loop in the graph, and take no longer to trace.
 _UNROLLED = 16
 
 

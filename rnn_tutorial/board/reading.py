@@ -18,7 +18,7 @@ from rnn_tutorial.recording import records, schema
 _ALL = 10**9
 # Parts of a frame, with room for what is damaged: TensorBoard makes a list of as many as the shape says.
 _MOST_PARTS = 100
-# So many bytes of curves are kept from one question to the next.
+# Bytes of curves kept between requests.
 _KEPT = 96 * 2**20
 
 

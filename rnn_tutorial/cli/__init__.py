@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", 1, arguments)
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it closes stdout.
+        # The reader of our output is gone. Without this, Python complains again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except ImportError as error:

@@ -51,7 +51,7 @@ def _runs(folders):
     for folder in folders:
         try:
             found = diagnosis.runs(folder)
-        except ValueError:  # Whoever reads it will say why.
+        except ValueError:  # Reading the run says why.
             yield folder
             continue
         for run in found:

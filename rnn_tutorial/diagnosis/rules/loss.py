@@ -86,7 +86,7 @@ def exploding(
         loss: {epoch: training loss}.
         norm: {epoch: mean norm of the gradient before clipping}, or None.
         clipped_batches: {epoch: number}, where the optimizer clips; then a large gradient alone does no harm.
-        loss_growth: So many times its first value.
+        loss_growth: Multiple of the first loss that counts as exploding.
         norm_growth: So many times the median of the epochs up to then, or a hundredth of the largest of them where that
             is more.
     """
